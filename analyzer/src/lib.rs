@@ -1,0 +1,6 @@
+//! The analyzer's side of snag: builds, runs, models, detectors, reporters and the command line.
+//!
+//! See docs/architecture.md for the parts and for what each must not know.
+
+pub mod finding;
+pub mod run;

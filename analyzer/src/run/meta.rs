@@ -1,0 +1,40 @@
+//! `run.json`: what was run and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::ProgramStatus;
+
+/// Contents of `run.json`. Written before the program starts and again after it ended, so that a
+/// run can be analyzed even if snag itself was killed in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunMeta {
+    /// Version of this form: 1.
+    pub version: u32,
+    /// The run's id: its folder's name.
+    pub id: String,
+    /// The command line as it was given to snag.
+    pub command: Vec<String>,
+    /// Folder in which cargo was called.
+    pub working_directory: String,
+    /// Root of the cargo workspace; paths in reports are relative to it.
+    pub workspace_root: String,
+    /// The engine: `native`.
+    pub engine: String,
+    /// First line of `rustc -vV`.
+    pub toolchain: String,
+    /// Whether the programs are libtest harnesses, whose main thread only waits for its tests.
+    pub test_harness: bool,
+    /// How the program ended; nothing while it runs.
+    pub program: ProgramStatus,
+    /// Processes that snag ended because no thread of theirs could ever run again.
+    pub stuck: Vec<StuckProcess>,
+}
+
+/// A process that snag ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// The clock when that was established: it ran no event after this one.
+    pub seq: u64,
+}

@@ -1,0 +1,3 @@
+//! Run folders: making one, launching a program into it, watching it, reading it back.
+
+pub mod meta;

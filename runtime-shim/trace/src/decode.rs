@@ -1,0 +1,340 @@
+//! Reading a trace file back, from bytes that nobody vouches for.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use crate::event::{Event, Flags, Kind, Mode, ObjectKind};
+use crate::layout::{CHUNK_SIZE, HEADER_SIZE, MAGIC, MAX_PAYLOAD, MAX_SEQ, RECORD_SIZE, VERSION, header};
+
+/// Why bytes are not a trace at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TraceError {
+    /// Shorter than a header.
+    TooShort(usize),
+    /// Does not begin with [`MAGIC`].
+    NotATrace,
+    /// Written by a snag with another format.
+    Version(u32),
+    /// The header contradicts the format.
+    Header(&'static str),
+}
+
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TraceError::TooShort(len) => {
+                write!(f, "{len} bytes are too short for a trace's header of {HEADER_SIZE}")
+            }
+            TraceError::NotATrace => f.write_str("this is not a trace of snag"),
+            TraceError::Version(found) => {
+                write!(f, "the trace has format version {found}, this snag reads version {VERSION}")
+            }
+            TraceError::Header(what) => write!(f, "the trace's header is damaged: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for TraceError {}
+
+/// A place where a trace could not be read further. Events that come later in the total order than
+/// the last whole one before it are left out, so that what remains is a prefix of the execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Offset in bytes within the file.
+    pub offset: usize,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
+/// A place in the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// Path as the compiler was given it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// What is known of a thread from its own events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadInfo {
+    /// The operating system's thread id.
+    pub os_thread: u32,
+    /// The thread that spawned it, 0 if none is known.
+    pub parent: u32,
+    /// Its name, empty if it has none.
+    pub name: String,
+    /// Where it was spawned, 0 if not known.
+    pub site: u32,
+}
+
+/// What is known of an object from its first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// [`crate::encode::birth_hash`] of its constructor call, 0 if not known.
+    pub birth: u32,
+    /// Its address at first use.
+    pub address: u64,
+    /// Sequence number of its first use.
+    pub seq: u64,
+    /// Place of its first use.
+    pub site: u32,
+}
+
+/// Everything in one trace file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessTrace {
+    /// Process id.
+    pub pid: u32,
+    /// Parent's process id.
+    pub parent_pid: u32,
+    /// Whether it came from a fork of a recorded process.
+    pub forked: bool,
+    /// The header's state word, see [`crate::layout::state`].
+    pub state: u32,
+    /// The clock when the file was made.
+    pub first_seq: u64,
+    /// Address at which the executable was loaded.
+    pub load_base: u64,
+    /// Path of the executable.
+    pub executable: String,
+    /// Command line.
+    pub command_line: Vec<String>,
+    /// Threads by number.
+    pub threads: BTreeMap<u32, ThreadInfo>,
+    /// Objects by number.
+    pub objects: BTreeMap<u32, ObjectInfo>,
+    /// Source locations by number.
+    pub sites: BTreeMap<u32, Site>,
+    /// Events that are not definitions, in the order of their sequence numbers.
+    pub events: Vec<Event>,
+    /// Where the file could not be read.
+    pub damage: Vec<Damage>,
+}
+
+/// A decoded record: the event, and the payload of a long one.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The event. For a long kind `arg` is the payload's length.
+    pub event: Event,
+    /// The payload, empty for other kinds.
+    pub payload: &'a [u8],
+}
+
+/// Reads the records of one chunk, from where an earlier reader of the same chunk stopped.
+///
+/// A live chunk grows: call again with the same cursor later, with the same or newer bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChunkCursor {
+    /// Offset within the chunk of the next record.
+    pub offset: usize,
+    /// The thread whose events come next, 0 before the first `Owner`.
+    pub owner: u32,
+}
+
+/// What a cursor found.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A whole record.
+    Record(Record<'a>),
+    /// Nothing committed here (yet), or the chunk is full.
+    End,
+    /// Bytes that no recorder writes.
+    Damaged(&'static str),
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+}
+
+/// Whether records of this kind carry a payload.
+#[must_use]
+pub const fn is_long(kind: Kind) -> bool {
+    matches!(kind, Kind::ProcessInfo | Kind::SiteDef | Kind::ThreadStart | Kind::ThreadName | Kind::ObjectNew)
+}
+
+impl ChunkCursor {
+    /// The next record of `chunk`, and moves past it.
+    pub fn step<'a>(&mut self, chunk: &'a [u8]) -> Step<'a> {
+        let Some(first) = word(chunk, self.offset) else { return Step::End };
+        if first == 0 {
+            return Step::End;
+        }
+        let (Some(second), Some(arg)) = (word(chunk, self.offset + 8), word(chunk, self.offset + 16)) else {
+            return Step::Damaged("a record is cut off");
+        };
+        let Some(kind) = Kind::from_wire((first >> 48) as u8) else {
+            return Step::Damaged("unknown kind of event");
+        };
+        let Some(mode) = Mode::from_wire((first >> 56) as u8 & 15) else {
+            return Step::Damaged("unknown mode");
+        };
+        let start = self.offset + RECORD_SIZE;
+        let len = if is_long(kind) { arg } else { 0 };
+        if len > MAX_PAYLOAD as u64 {
+            return Step::Damaged("a payload is longer than any can be");
+        }
+        let len = len as usize;
+        let Some(payload) = chunk.get(start..start + len) else {
+            return Step::Damaged("a payload is cut off");
+        };
+        let object = second as u32;
+        if kind == Kind::Owner {
+            self.owner = object;
+        }
+        if self.owner == 0 {
+            return Step::Damaged("events without a thread");
+        }
+        self.offset = start + len.next_multiple_of(8);
+        let event = Event {
+            seq: first & MAX_SEQ,
+            thread: self.owner,
+            kind,
+            mode,
+            flags: Flags((first >> 60) as u8),
+            object,
+            site: (second >> 32) as u32,
+            arg,
+        };
+        Step::Record(Record { event, payload })
+    }
+}
+
+impl ProcessTrace {
+    /// Decodes a whole trace file.
+    ///
+    /// # Errors
+    /// If the bytes do not begin with a usable header of this version. Damage further on is noted
+    /// in [`ProcessTrace::damage`] instead, and what comes before it is kept.
+    pub fn decode(bytes: &[u8]) -> Result<ProcessTrace, TraceError> {
+        let mut trace = ProcessTrace::decode_header(bytes)?;
+        let mut horizon = u64::MAX;
+        for start in (HEADER_SIZE..bytes.len()).step_by(CHUNK_SIZE) {
+            let chunk = &bytes[start..bytes.len().min(start + CHUNK_SIZE)];
+            if let Some(last_whole) = trace.decode_chunk(chunk, start) {
+                horizon = horizon.min(last_whole);
+            }
+        }
+        trace.note_missing_chunks(bytes);
+        trace.events.retain(|event| event.seq <= horizon);
+        trace.events.sort_by_key(|event| event.seq);
+        Ok(trace)
+    }
+
+    /// Decodes the header alone.
+    ///
+    /// # Errors
+    /// As [`ProcessTrace::decode`].
+    pub fn decode_header(bytes: &[u8]) -> Result<ProcessTrace, TraceError> {
+        let short = || TraceError::TooShort(bytes.len());
+        if bytes.len() >= MAGIC.len() && bytes[..MAGIC.len()] != MAGIC {
+            return Err(TraceError::NotATrace);
+        }
+        if bytes.len() < HEADER_SIZE {
+            return Err(short());
+        }
+        let field = |at| half(bytes, at).ok_or_else(short);
+        let version = field(header::VERSION)?;
+        if version != VERSION {
+            return Err(TraceError::Version(version));
+        }
+        if field(header::CHUNK_SIZE)? as usize != CHUNK_SIZE {
+            return Err(TraceError::Header("unknown chunk size"));
+        }
+        Ok(ProcessTrace {
+            pid: field(header::PID)?,
+            parent_pid: field(header::PARENT_PID)?,
+            forked: field(header::FORKED)? != 0,
+            state: field(header::STATE)?,
+            first_seq: word(bytes, header::FIRST_SEQ).ok_or_else(short)?,
+            load_base: word(bytes, header::LOAD_BASE).ok_or_else(short)?,
+            ..ProcessTrace::default()
+        })
+    }
+
+    /// Number of chunks that the header says were handed out, or 0 without a whole header.
+    #[must_use]
+    pub fn chunk_count(bytes: &[u8]) -> u64 {
+        word(bytes, header::CHUNKS).unwrap_or(0)
+    }
+
+    /// Decodes one chunk; gives the sequence number of the last whole event if it is damaged.
+    fn decode_chunk(&mut self, chunk: &[u8], start: usize) -> Option<u64> {
+        let mut cursor = ChunkCursor::default();
+        let mut last = self.first_seq;
+        loop {
+            match cursor.step(chunk) {
+                Step::Record(record) => {
+                    last = last.max(record.event.seq);
+                    self.take(record);
+                }
+                Step::End => return None,
+                Step::Damaged(what) => {
+                    self.damage.push(Damage { offset: start + cursor.offset, what });
+                    return Some(last);
+                }
+            }
+        }
+    }
+
+    /// A chunk that was handed out but is beyond the end of a cut file is damage; one that was
+    /// never written to (a full disk) is not: the state word says so.
+    fn note_missing_chunks(&mut self, bytes: &[u8]) {
+        let there = (bytes.len() - HEADER_SIZE).div_ceil(CHUNK_SIZE) as u64;
+        if ProcessTrace::chunk_count(bytes) > there && self.state == 0 {
+            self.damage.push(Damage { offset: bytes.len(), what: "the file ends before its last chunk" });
+        }
+    }
+
+    /// Takes in one record: a definition or an event.
+    pub fn take(&mut self, record: Record<'_>) {
+        let Record { event, payload } = record;
+        let text = |at: usize| String::from_utf8_lossy(payload.get(at..).unwrap_or(&[])).into_owned();
+        match event.kind {
+            Kind::Owner => {}
+            Kind::ProcessInfo => self.take_process_info(payload),
+            Kind::SiteDef => {
+                let (line, column) = (half(payload, 0).unwrap_or(0), half(payload, 4).unwrap_or(0));
+                self.sites.insert(event.object, Site { file: text(8), line, column });
+            }
+            Kind::ThreadStart => {
+                let (os_thread, parent) = (half(payload, 0).unwrap_or(0), half(payload, 4).unwrap_or(0));
+                let info = ThreadInfo { os_thread, parent, name: text(8), site: event.site };
+                self.threads.insert(event.thread, info);
+                self.events.push(event);
+            }
+            Kind::ThreadName => self.threads.entry(event.thread).or_default().name = text(0),
+            Kind::ObjectNew => self.take_object(event, payload),
+            _ => self.events.push(event),
+        }
+    }
+
+    fn take_process_info(&mut self, payload: &[u8]) {
+        let mut parts =
+            payload.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+        self.executable = parts.next().unwrap_or_default();
+        self.command_line = parts.collect();
+        while self.command_line.last().is_some_and(String::is_empty) {
+            self.command_line.pop();
+        }
+    }
+
+    fn take_object(&mut self, event: Event, payload: &[u8]) {
+        let kind = half(payload, 0).and_then(|kind| ObjectKind::from_wire(u8::try_from(kind).ok()?));
+        let (Some(kind), Some(birth), Some(address)) = (kind, half(payload, 4), word(payload, 8)) else {
+            return;
+        };
+        let info = ObjectInfo { kind, birth, address, seq: event.seq, site: event.site };
+        self.objects.insert(event.object, info);
+    }
+}
