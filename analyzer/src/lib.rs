@@ -2,5 +2,7 @@
 //!
 //! See docs/architecture.md for the parts and for what each must not know.
 
+pub mod detectors;
 pub mod finding;
+pub mod model;
 pub mod run;

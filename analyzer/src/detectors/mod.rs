@@ -1,0 +1,65 @@
+//! Detectors: an execution in, findings out. One file per rule, its stem the rule's id.
+//!
+//! Invariant: a detector does no I/O and prints nothing, and the same execution gives the same
+//! findings in the same order.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Finding;
+use crate::model::execution::Execution;
+use crate::model::names::Names;
+
+/// One rule.
+pub trait Detector: Sync {
+    /// The rule's id: file stem here and of the page in docs/rules.
+    fn id(&self) -> &'static str;
+    /// What it finds, one sentence.
+    fn summary(&self) -> &'static str;
+    /// What it finds in this execution. Repeats need not be joined.
+    fn detect(&self, execution: &Execution, names: &dyn Names) -> Vec<Finding>;
+}
+
+/// Every rule, in alphabetical order.
+pub static REGISTRY: &[&dyn Detector] = &[];
+
+/// Runs every rule, joins repeats (same rule, threads' names apart, same places and objects) into one
+/// finding with a count, and sorts: most certain first, then by rule and place.
+#[must_use]
+pub fn run_all(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
+    let found = REGISTRY.iter().flat_map(|detector| detector.detect(execution, names)).collect();
+    join_repeats(found)
+}
+
+/// Joins findings that say the same; of unequal certainty the more certain one stays.
+fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
+    let mut joined: BTreeMap<_, Finding> = BTreeMap::new();
+    for finding in found {
+        let mut places: Vec<_> =
+            finding.locations.iter().map(|at| (at.role.clone(), at.place.clone())).collect();
+        let mut objects = finding.objects.clone();
+        places.sort();
+        objects.sort();
+        match joined.entry((finding.rule.clone(), places, objects)) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(finding);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let count = entry.get().count + finding.count;
+                if finding.certainty > entry.get().certainty {
+                    entry.insert(finding);
+                }
+                entry.get_mut().count = count;
+            }
+        }
+    }
+    let mut findings: Vec<_> = joined.into_values().collect();
+    findings.sort_by(|one, other| {
+        let places =
+            |finding: &Finding| finding.locations.iter().map(|at| at.place.clone()).collect::<Vec<_>>();
+        (other.certainty.cmp(&one.certainty))
+            .then_with(|| one.rule.cmp(&other.rule))
+            .then_with(|| places(one).cmp(&places(other)))
+            .then_with(|| one.cmp(other))
+    });
+    findings
+}

@@ -1,0 +1,300 @@
+//! One execution: the events of all processes of a run in one order, with dense numbers.
+//!
+//! Invariants:
+//! * Events are sorted by sequence number, which is a legal execution of the program.
+//! * [`ThreadId`], [`ObjectId`] and [`SiteId`] are unique over the whole run; 0 is none of them.
+//! * `arg` of an event that names a thread or a lock is translated as well, see [`Event::arg`].
+//! * The same traces give the same numbers.
+
+use std::collections::HashMap;
+
+use snag_trace::{Flags, Kind, Mode, ObjectKind, ProcessTrace};
+
+use crate::run::meta::RunMeta;
+
+/// Declares an index that is unique over the run; 0 means none.
+macro_rules! index {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As an index into a slice.
+            #[must_use]
+            pub const fn at(self) -> usize {
+                self.0 as usize
+            }
+
+            /// Whether this is none.
+            #[must_use]
+            pub const fn is_none(self) -> bool {
+                self.0 == 0
+            }
+        }
+    };
+}
+
+index! {
+    /// A thread of the run, an index into [`Execution::threads`].
+    ThreadId
+}
+index! {
+    /// An object of the run, an index into [`Execution::objects`].
+    ObjectId
+}
+index! {
+    /// A source location of one process of the run, an index into [`Execution::sites`].
+    SiteId
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the run's total order.
+    pub seq: u64,
+    /// What [`Kind`] says. Where it says thread this is a [`ThreadId`], where it says lock an
+    /// [`ObjectId`].
+    pub arg: u64,
+    /// The thread.
+    pub thread: ThreadId,
+    /// The object.
+    pub object: ObjectId,
+    /// The place.
+    pub site: SiteId,
+    /// What happened.
+    pub kind: Kind,
+    /// How.
+    pub mode: Mode,
+    /// Qualifications.
+    pub flags: Flags,
+}
+
+/// A thread of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// Index of its process.
+    pub process: u32,
+    /// Its number within its process.
+    pub number: u32,
+    /// The thread that spawned it.
+    pub parent: ThreadId,
+    /// Where it was spawned.
+    pub spawned_at: SiteId,
+    /// Indices of its events, in order.
+    pub events: Vec<u32>,
+    /// Whether its code ended.
+    pub ended: bool,
+}
+
+/// An object of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Object {
+    /// Index of its process.
+    pub process: u32,
+    /// Its number within its process.
+    pub number: u32,
+    /// What it is, if its definition was recorded.
+    pub kind: Option<ObjectKind>,
+}
+
+/// A place of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// Index of its process.
+    pub process: u32,
+    /// Its number within its process.
+    pub number: u32,
+}
+
+/// A process of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Its trace without the events.
+    pub definitions: ProcessTrace,
+    /// The clock when snag found that no thread of it could go on, if it did.
+    pub stuck: Option<u64>,
+    /// Index of its `Exit` event, if it exited normally.
+    pub exit: Option<u32>,
+}
+
+/// Everything that happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// Processes in order of birth.
+    pub processes: Vec<Process>,
+    /// Threads; the first entry is nobody.
+    pub threads: Vec<Thread>,
+    /// Objects; the first entry is none.
+    pub objects: Vec<Object>,
+    /// Places; the first entry is none.
+    pub sites: Vec<Site>,
+    /// Events of all processes in order.
+    pub events: Vec<Event>,
+    /// Whether main threads only wait for tests.
+    pub test_harness: bool,
+}
+
+/// The numbers of one process's trace, as numbers of the run.
+struct Numbering {
+    process: u32,
+    threads: HashMap<u32, ThreadId>,
+    objects: HashMap<u32, ObjectId>,
+    sites: HashMap<u32, SiteId>,
+}
+
+impl Execution {
+    /// Merges the traces of a run. Processes are numbered in order of birth.
+    ///
+    /// # Panics
+    /// If there are more than `u32::MAX` events.
+    #[must_use]
+    pub fn load(mut traces: Vec<ProcessTrace>, meta: &RunMeta) -> Execution {
+        traces.sort_by_key(|trace| (trace.first_seq, trace.pid));
+        let mut execution = Execution {
+            threads: vec![Thread::default()],
+            objects: vec![Object::default()],
+            sites: vec![Site::default()],
+            test_harness: meta.test_harness,
+            ..Execution::default()
+        };
+        execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());
+        let several = traces.len() > 1;
+        for trace in traces {
+            execution.add_process(trace);
+        }
+        if several {
+            execution.events.sort_by_key(|event| event.seq);
+        }
+        execution.note_stuck(meta);
+        execution.index_events();
+        execution
+    }
+
+    fn add_process(&mut self, mut trace: ProcessTrace) {
+        let events = std::mem::take(&mut trace.events);
+        let process = u32::try_from(self.processes.len()).expect("fewer processes than u32::MAX");
+        let mut numbering =
+            Numbering { process, threads: HashMap::new(), objects: HashMap::new(), sites: HashMap::new() };
+        for &number in trace.sites.keys() {
+            numbering.site(self, number);
+        }
+        for &number in trace.threads.keys() {
+            numbering.thread(self, number);
+        }
+        for (&number, info) in &trace.objects {
+            let object = numbering.object(self, number);
+            self.objects[object.at()].kind = Some(info.kind);
+        }
+        for (&number, info) in &trace.threads {
+            let thread = numbering.thread(self, number);
+            self.threads[thread.at()].parent = numbering.thread(self, info.parent);
+            self.threads[thread.at()].spawned_at = numbering.site(self, info.site);
+        }
+        for event in events {
+            let event = numbering.event(self, event);
+            self.events.push(event);
+        }
+        self.processes.push(Process { definitions: trace, stuck: None, exit: None });
+    }
+
+    /// A pid that exec'd has several traces; only the last image can be the stuck one.
+    fn note_stuck(&mut self, meta: &RunMeta) {
+        for stuck in &meta.stuck {
+            let image = self.processes.iter_mut().rev().find(|process| process.definitions.pid == stuck.pid);
+            if let Some(process) = image {
+                process.stuck = Some(stuck.seq);
+            }
+        }
+    }
+
+    fn index_events(&mut self) {
+        for (index, event) in self.events.iter().enumerate() {
+            let index = u32::try_from(index).expect("fewer events than u32::MAX");
+            let thread = &mut self.threads[event.thread.at()];
+            thread.events.push(index);
+            match event.kind {
+                Kind::ThreadEnd => thread.ended = true,
+                Kind::Exit => self.processes[thread.process as usize].exit = Some(index),
+                _ => {}
+            }
+        }
+    }
+
+    /// All threads.
+    pub fn thread_ids(&self) -> impl Iterator<Item = ThreadId> + use<> {
+        (1..u32::try_from(self.threads.len()).unwrap_or(u32::MAX)).map(ThreadId)
+    }
+
+    /// The thread's place in the run.
+    #[must_use]
+    pub fn thread(&self, thread: ThreadId) -> &Thread {
+        &self.threads[thread.at()]
+    }
+
+    /// What kind of object this is, if it is known.
+    #[must_use]
+    pub fn kind(&self, object: ObjectId) -> Option<ObjectKind> {
+        self.objects[object.at()].kind
+    }
+}
+
+impl Numbering {
+    fn thread(&mut self, execution: &mut Execution, number: u32) -> ThreadId {
+        let (process, threads) = (self.process, &mut execution.threads);
+        number_of(
+            &mut self.threads,
+            number,
+            threads,
+            Thread { process, number, ..Thread::default() },
+            ThreadId,
+        )
+    }
+
+    fn object(&mut self, execution: &mut Execution, number: u32) -> ObjectId {
+        let (process, objects) = (self.process, &mut execution.objects);
+        number_of(&mut self.objects, number, objects, Object { process, number, kind: None }, ObjectId)
+    }
+
+    fn site(&mut self, execution: &mut Execution, number: u32) -> SiteId {
+        let (process, sites) = (self.process, &mut execution.sites);
+        number_of(&mut self.sites, number, sites, Site { process, number }, SiteId)
+    }
+
+    fn event(&mut self, execution: &mut Execution, event: snag_trace::Event) -> Event {
+        let number = u32::try_from(event.arg).unwrap_or(0);
+        let arg = match event.kind {
+            Kind::Spawn | Kind::Join | Kind::Unpark => u64::from(self.thread(execution, number).0),
+            Kind::Request if event.mode == Mode::Join => u64::from(self.thread(execution, number).0),
+            Kind::WaitBegin => u64::from(self.object(execution, number).0),
+            _ => event.arg,
+        };
+        Event {
+            seq: event.seq,
+            arg,
+            thread: self.thread(execution, event.thread),
+            object: self.object(execution, event.object),
+            site: self.site(execution, event.site),
+            kind: event.kind,
+            mode: event.mode,
+            flags: event.flags,
+        }
+    }
+}
+
+/// The run's number of a process's `number`, made if it is new; 0 stays 0.
+fn number_of<T, Id: Copy>(
+    known: &mut HashMap<u32, Id>,
+    number: u32,
+    all: &mut Vec<T>,
+    new: T,
+    id: fn(u32) -> Id,
+) -> Id {
+    if number == 0 {
+        return id(0);
+    }
+    *known.entry(number).or_insert_with(|| {
+        all.push(new);
+        id(u32::try_from(all.len() - 1).expect("numbers of 32 bits each"))
+    })
+}

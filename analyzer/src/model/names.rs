@@ -1,0 +1,61 @@
+//! How detectors get words for threads, objects and places, without knowing where words come from.
+
+use crate::finding::{ObjectRef, Place, ThreadRef};
+use crate::model::execution::Execution;
+use snag_trace::ObjectKind;
+
+/// Words for the numbers of a trace. `process` is an index into [`Execution::processes`], the other
+/// numbers are those of that process's own trace.
+pub trait Names {
+    /// The object as a report names it.
+    fn object(&self, process: u32, object: u32) -> ObjectRef;
+    /// The place in the source, if it is known.
+    fn place(&self, process: u32, site: u32) -> Option<Place>;
+    /// The thread as a report names it.
+    fn thread(&self, process: u32, thread: u32) -> ThreadRef;
+}
+
+/// What a report calls an object of this kind.
+#[must_use]
+pub const fn kind_word(kind: Option<ObjectKind>) -> &'static str {
+    match kind {
+        Some(ObjectKind::Mutex | ObjectKind::LockApiMutex | ObjectKind::PthreadMutex) => "mutex",
+        Some(ObjectKind::RwLock | ObjectKind::LockApiRwLock | ObjectKind::PthreadRwLock) => "rwlock",
+        Some(ObjectKind::Condvar | ObjectKind::ParkingLotCondvar | ObjectKind::PthreadCondvar) => "condvar",
+        Some(ObjectKind::Once) => "once",
+        Some(ObjectKind::Barrier) => "barrier",
+        Some(ObjectKind::Channel) => "channel",
+        Some(ObjectKind::ReentrantLock) => "reentrant lock",
+        Some(ObjectKind::Semaphore) => "semaphore",
+        None => "object",
+    }
+}
+
+/// Names from the trace alone: kinds, numbers and places as they were recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainNames<'a>(pub &'a Execution);
+
+impl Names for PlainNames<'_> {
+    fn object(&self, process: u32, object: u32) -> ObjectRef {
+        let definitions = self.0.processes.get(process as usize).map(|process| &process.definitions);
+        let info = definitions.and_then(|definitions| definitions.objects.get(&object));
+        let kind = kind_word(info.map(|info| info.kind));
+        ObjectRef { kind: kind.to_owned(), name: format!("{kind} {object}"), born: None }
+    }
+
+    fn place(&self, process: u32, site: u32) -> Option<Place> {
+        let site = self.0.processes.get(process as usize)?.definitions.sites.get(&site)?;
+        Some(Place { file: site.file.clone(), line: site.line, column: site.column })
+    }
+
+    fn thread(&self, process: u32, thread: u32) -> ThreadRef {
+        let definitions = self.0.processes.get(process as usize).map(|process| &process.definitions);
+        let known = definitions.and_then(|definitions| definitions.threads.get(&thread));
+        let name = match known.map(|info| info.name.as_str()) {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ if thread == 1 => "main".to_owned(),
+            _ => format!("thread-{thread}"),
+        };
+        ThreadRef { id: thread, name, process }
+    }
+}
