@@ -9,6 +9,29 @@ use snag_trace::ObjectKind;
 pub trait Names {
     /// The object as a report names it.
     fn object(&self, process: u32, object: u32) -> ObjectRef;
+    /// The objects of one finding, in the order in which it speaks of them: different ones that
+    /// would have the same name (`forks[…]`) are numbered, `forks[…] #1`, in that order.
+    fn objects(&self, objects: &[(u32, u32)]) -> Vec<ObjectRef> {
+        let plain: Vec<_> = objects.iter().map(|&(process, object)| self.object(process, object)).collect();
+        let number = |at: usize| {
+            let mut same: Vec<(u32, u32)> = Vec::new();
+            for (other, id) in plain.iter().zip(objects) {
+                if other.name == plain[at].name && !same.contains(id) {
+                    same.push(*id);
+                }
+            }
+            let position = same.iter().position(|id| *id == objects[at])?;
+            (same.len() > 1).then_some(position + 1)
+        };
+        let numbers: Vec<_> = (0..plain.len()).map(number).collect();
+        let mut named = plain;
+        for (object, number) in named.iter_mut().zip(numbers) {
+            if let Some(number) = number {
+                object.name = format!("{} #{number}", object.name);
+            }
+        }
+        named
+    }
     /// The place in the source, if it is known.
     fn place(&self, process: u32, site: u32) -> Option<Place>;
     /// The thread as a report names it.
