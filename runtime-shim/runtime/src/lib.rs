@@ -1,1 +1,14 @@
-//! x
+//! What runs inside a recorded program: the recorder, the engines and the traced primitives.
+//!
+//! Invariants:
+//! * It never judges: it writes down what happens, and the analyzer says what it means.
+//! * It never panics into, blocks or changes the user's program; without `SNAG_RUN` in the
+//!   environment it does nothing at all.
+//! * It depends on the real std and on `snag_trace` only, since it is compiled into other people's
+//!   programs.
+
+pub mod identity;
+pub mod recorder;
+
+/// What of this crate must be set right in a forked child, whose only thread calls this.
+fn after_fork_in_child() {}

@@ -218,7 +218,10 @@ impl ProcessTrace {
     /// in [`ProcessTrace::damage`] instead, and what comes before it is kept.
     pub fn decode(bytes: &[u8]) -> Result<ProcessTrace, TraceError> {
         let mut trace = ProcessTrace::decode_header(bytes)?;
-        let mut horizon = u64::MAX;
+        let mut horizon = match word(bytes, header::STOP_SEQ) {
+            None | Some(0) => u64::MAX,
+            Some(stopped) => stopped,
+        };
         for start in (HEADER_SIZE..bytes.len()).step_by(CHUNK_SIZE) {
             let chunk = &bytes[start..bytes.len().min(start + CHUNK_SIZE)];
             if let Some(last_whole) = trace.decode_chunk(chunk, start) {

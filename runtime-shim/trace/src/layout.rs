@@ -62,6 +62,9 @@ pub mod header {
     /// Address at which the executable is loaded, u64; subtract it to get a static's address in
     /// the file.
     pub const LOAD_BASE: usize = 48;
+    /// The clock when recording stopped before the process ended, u64, atomic; 0 if it did not.
+    /// Later events are not whole and are left out.
+    pub const STOP_SEQ: usize = 56;
 }
 
 /// Byte offsets of the clock page's fields.

@@ -1,0 +1,100 @@
+//! The recorder: writes events into the process's trace file. It never judges.
+//!
+//! Invariants:
+//! * The hot path is one `fetch_add` on the run's clock page and 24 bytes into the thread's own
+//!   chunk; no lock, no heap, no system call.
+//! * Callable from anywhere: allocators, signal handlers, thread-local destructors, after a fork.
+//!   A call from within the recorder itself on the same thread is dropped.
+//! * `errno` is kept, no descriptor is held open, and whatever fails stops the recording, marks
+//!   the header and leaves the program alone.
+//! * When recording stops, the header's stop number says up to which event the trace is whole.
+
+mod chunk;
+pub mod objects;
+mod process;
+mod sites;
+mod sys;
+mod threads;
+
+use core::panic::Location;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use snag_trace::{Flags, Kind, Mode};
+
+pub use threads::{current_thread, new_thread, thread_begin, thread_panicked};
+
+/// A place in the user's source.
+pub type Place = &'static Location<'static>;
+
+const UNKNOWN: u8 = 0;
+const STARTING: u8 = 1;
+const ON: u8 = 2;
+const OFF: u8 = 3;
+
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Whether this process is being recorded.
+#[inline]
+pub fn on() -> bool {
+    match STATE.load(Ordering::Acquire) {
+        ON => true,
+        OFF => false,
+        _ => start(),
+    }
+}
+
+/// Decides, once, whether this process is recorded.
+#[cold]
+fn start() -> bool {
+    if STATE.compare_exchange(UNKNOWN, STARTING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        // Another thread is at it, or this one in a signal handler: unheard events before the
+        // first recorded one are harmless.
+        return STATE.load(Ordering::Acquire) == ON;
+    }
+    let started = sys::keeping_errno(process::start);
+    STATE.store(if started { ON } else { OFF }, Ordering::Release);
+    if started {
+        process::describe();
+    }
+    started
+}
+
+/// Stops the recording for good; `reason` is a bit of `layout::state`.
+fn stop(reason: u32) {
+    if STATE.swap(OFF, Ordering::AcqRel) == ON {
+        process::note_stop(reason);
+    }
+}
+
+/// Records one event of the calling thread. Gives its sequence number, 0 if it was not recorded.
+#[inline]
+pub fn record(kind: Kind, mode: Mode, flags: Flags, object: u32, place: Option<Place>, arg: u64) -> u64 {
+    if !on() {
+        return 0;
+    }
+    threads::with(|local| {
+        let site = place.map_or(0, |place| sites::number(local, place));
+        local.write(kind, mode, flags, object, site, arg, &[])
+    })
+}
+
+/// The next sequence number.
+#[inline]
+fn tick() -> u64 {
+    let clock = process::CLOCK.load(Ordering::Acquire);
+    // SAFETY: non-null and mapped for ever once recording is on.
+    unsafe { (*clock).fetch_add(1, Ordering::AcqRel) + 1 }
+}
+
+/// The clock's type within the shared page.
+type Clock = AtomicU64;
+
+/// Decides before `main` whether to record, so that the first event of a program is not lost to a
+/// race between two threads.
+#[used]
+#[unsafe(link_section = ".init_array.00099")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    on();
+}

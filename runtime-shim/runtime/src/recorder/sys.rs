@@ -1,0 +1,234 @@
+//! The operating system as the recorder needs it: a handful of calls, no heap, no locks, `errno`
+//! left as it was.
+
+use core::ffi::{c_char, c_int, c_long, c_void};
+
+pub(super) const O_RDWR: c_int = 2;
+pub(super) const O_CREAT: c_int = 0o100;
+pub(super) const O_EXCL: c_int = 0o200;
+pub(super) const O_CLOEXEC: c_int = 0o2_000_000;
+const PROT_READ_WRITE: c_int = 1 | 2;
+const MAP_SHARED: c_int = 1;
+const MAP_POPULATE: c_int = 0x8000;
+const MAP_FAILED: usize = usize::MAX;
+const EEXIST: c_int = 17;
+const EOPNOTSUPP: c_int = 95;
+const RLIMIT_FSIZE: c_int = 1;
+const SYS_GETTID: c_long = 186;
+
+#[repr(C)]
+struct ResourceLimit {
+    current: u64,
+    maximum: u64,
+}
+
+/// First fields of `struct dl_phdr_info`.
+#[repr(C)]
+struct LoadedObject {
+    load_bias: usize,
+    name: *const c_char,
+}
+
+unsafe extern "C" {
+    fn open(path: *const c_char, flags: c_int, ...) -> c_int;
+    fn close(descriptor: c_int) -> c_int;
+    fn read(descriptor: c_int, buffer: *mut c_void, len: usize) -> isize;
+    fn fallocate(descriptor: c_int, mode: c_int, offset: i64, len: i64) -> c_int;
+    fn ftruncate(descriptor: c_int, len: i64) -> c_int;
+    fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
+    fn munmap(at: *mut c_void, len: usize) -> c_int;
+    fn getrlimit(resource: c_int, limit: *mut ResourceLimit) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
+    fn __errno_location() -> *mut c_int;
+    fn getenv(name: *const c_char) -> *const c_char;
+    fn readlink(path: *const c_char, buffer: *mut c_char, len: usize) -> isize;
+    fn dl_iterate_phdr(
+        callback: extern "C" fn(*mut LoadedObject, usize, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    fn pthread_self() -> usize;
+    fn pthread_getname_np(thread: usize, buffer: *mut c_char, len: usize) -> c_int;
+    fn pthread_key_create(key: *mut u32, destructor: extern "C" fn(*mut c_void)) -> c_int;
+    fn pthread_setspecific(key: u32, value: *const c_void) -> c_int;
+    fn pthread_atfork(
+        prepare: Option<extern "C" fn()>,
+        parent: Option<extern "C" fn()>,
+        child: Option<extern "C" fn()>,
+    ) -> c_int;
+    fn atexit(handler: extern "C" fn()) -> c_int;
+    fn getpid() -> c_int;
+    fn getppid() -> c_int;
+}
+
+/// Runs `body` and puts `errno` back: the recorder may run between the user's call and its check.
+pub(super) fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: `__errno_location` always gives the calling thread's valid `errno`.
+    let place = unsafe { __errno_location() };
+    // SAFETY: as above; the thread is the same before and after `body`.
+    let before = unsafe { *place };
+    let result = body();
+    // SAFETY: as above.
+    unsafe { *place = before };
+    result
+}
+
+fn errno() -> c_int {
+    // SAFETY: always valid for the calling thread.
+    unsafe { *__errno_location() }
+}
+
+/// An open file, closed on drop.
+pub(super) struct File(c_int);
+
+/// Why a file could not be opened.
+#[derive(PartialEq, Eq)]
+pub(super) enum OpenError {
+    Exists,
+    Other,
+}
+
+impl File {
+    /// Opens the NUL-terminated `path`.
+    pub(super) fn open(path: &[u8], flags: c_int) -> Result<File, OpenError> {
+        debug_assert_eq!(path.last(), Some(&0));
+        // SAFETY: `path` is NUL-terminated; the third argument is the mode for O_CREAT.
+        let descriptor = unsafe { open(path.as_ptr().cast(), flags | O_CLOEXEC, 0o644 as c_int) };
+        if descriptor >= 0 {
+            return Ok(File(descriptor));
+        }
+        Err(if errno() == EEXIST { OpenError::Exists } else { OpenError::Other })
+    }
+
+    /// Makes sure that the file has space on disk for `len` bytes from `offset`.
+    pub(super) fn reserve(&self, offset: usize, len: usize) -> bool {
+        let mut limit = ResourceLimit { current: 0, maximum: 0 };
+        // SAFETY: `limit` is a valid place for the answer.
+        let known = unsafe { getrlimit(RLIMIT_FSIZE, &raw mut limit) } == 0;
+        // Beyond the limit the kernel would send SIGXFSZ to the user's program.
+        if known && (offset + len) as u64 > limit.current {
+            return false;
+        }
+        // SAFETY: plain system call on an open descriptor.
+        if unsafe { fallocate(self.0, 0, offset as i64, len as i64) } == 0 {
+            return true;
+        }
+        // SAFETY: as above. Other chunks are never cut off: they are given out in rising order and
+        // `ftruncate` races only upwards on file systems without `fallocate`.
+        errno() == EOPNOTSUPP && unsafe { ftruncate(self.0, (offset + len) as i64) } == 0
+    }
+
+    /// Maps `len` bytes from `offset`, shared and writable.
+    pub(super) fn map(&self, offset: usize, len: usize) -> Option<*mut u8> {
+        let flags = MAP_SHARED | MAP_POPULATE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+        let at = unsafe { mmap(core::ptr::null_mut(), len, PROT_READ_WRITE, flags, self.0, offset as i64) };
+        (at as usize != MAP_FAILED).then_some(at.cast())
+    }
+
+    /// Reads up to `buffer.len()` bytes.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> usize {
+        // SAFETY: the buffer is valid for writes of its length.
+        let got = unsafe { read(self.0, buffer.as_mut_ptr().cast(), buffer.len()) };
+        usize::try_from(got).unwrap_or(0)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours and closed once.
+        unsafe { close(self.0) };
+    }
+}
+
+/// Unmaps what [`File::map`] gave.
+///
+/// # Safety
+/// `at..at + len` is a mapping of [`File::map`] that nothing refers to any more.
+pub(super) unsafe fn unmap(at: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { munmap(at.cast(), len) };
+}
+
+/// The value of the environment variable `name` (NUL-terminated), copied into `buffer` with its
+/// NUL; gives the length without it.
+pub(super) fn environment(name: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    debug_assert_eq!(name.last(), Some(&0));
+    // SAFETY: `name` is NUL-terminated.
+    let mut at = unsafe { getenv(name.as_ptr().cast()) };
+    if at.is_null() {
+        return None;
+    }
+    for (index, slot) in buffer.iter_mut().enumerate() {
+        // SAFETY: the value is NUL-terminated and the loop stops there.
+        *slot = unsafe { *at }.cast_unsigned();
+        if *slot == 0 {
+            return Some(index);
+        }
+        // SAFETY: not yet at the NUL.
+        at = unsafe { at.add(1) };
+    }
+    None
+}
+
+/// The target of the symbolic link `path` (NUL-terminated); gives its length.
+pub(super) fn link_target(path: &[u8], buffer: &mut [u8]) -> usize {
+    // SAFETY: `path` is NUL-terminated and the buffer valid for its length.
+    let got = unsafe { readlink(path.as_ptr().cast(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(got).unwrap_or(0)
+}
+
+/// How far the executable was moved from the addresses in its file.
+pub(super) fn load_bias() -> usize {
+    extern "C" fn first(object: *mut LoadedObject, _: usize, data: *mut c_void) -> c_int {
+        // SAFETY: the loader gives a valid object; `data` is the caller's `usize`.
+        unsafe { *data.cast::<usize>() = (*object).load_bias };
+        1
+    }
+    let mut bias = 0_usize;
+    // SAFETY: the callback only writes to `bias`, which outlives the call. The first object is the
+    // executable itself.
+    unsafe { dl_iterate_phdr(first, (&raw mut bias).cast()) };
+    bias
+}
+
+/// The operating system's id of the calling thread.
+pub(super) fn thread_id() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { syscall(SYS_GETTID) }.cast_unsigned() as u32
+}
+
+/// The short name that the operating system knows the calling thread by.
+pub(super) fn short_thread_name() -> [u8; 16] {
+    let mut name = [0_u8; 16];
+    // SAFETY: the buffer has the documented size of 16.
+    unsafe { pthread_getname_np(pthread_self(), name.as_mut_ptr().cast(), name.len()) };
+    name
+}
+
+/// A key whose `destructor` runs at the end of every thread that set it. 0 if none could be had.
+pub(super) fn thread_end_key(destructor: extern "C" fn(*mut c_void)) -> Option<u32> {
+    let mut key = 0;
+    // SAFETY: `key` is a valid place for the answer.
+    (unsafe { pthread_key_create(&raw mut key, destructor) } == 0).then_some(key)
+}
+
+/// Arms the calling thread's destructor for `key`; `round` is given to it and must not be 0.
+pub(super) fn arm_thread_end(key: u32, round: usize) {
+    // SAFETY: the key exists for ever; the value is only a number.
+    unsafe { pthread_setspecific(key, core::ptr::without_provenance(round)) };
+}
+
+/// Registers handlers for a fork's child and for a normal exit.
+pub(super) fn on_fork_and_exit(child: extern "C" fn(), exit: extern "C" fn()) {
+    // SAFETY: both are plain functions that live for ever.
+    unsafe {
+        pthread_atfork(None, None, Some(child));
+        atexit(exit);
+    }
+}
+
+/// Process id and parent's process id.
+pub(super) fn process_ids() -> (u32, u32) {
+    // SAFETY: cannot fail.
+    unsafe { (getpid().cast_unsigned(), getppid().cast_unsigned()) }
+}

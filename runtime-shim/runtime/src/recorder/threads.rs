@@ -1,0 +1,233 @@
+//! The recorder's side of a thread: its number and its chunk.
+
+use core::cell::Cell;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
+
+use snag_trace::encode::{first_word, second_word, thread_start};
+use snag_trace::layout::{CHUNK_SIZE, RECORD_SIZE};
+use snag_trace::{Flags, Kind, Mode};
+
+use super::chunk::{self, Chunk};
+use super::{Place, process, sites, sys};
+
+static LAST: AtomicU32 = AtomicU32::new(0);
+static MAIN_NAME: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// A thread's own state. It has no destructor, so that it stays usable while thread-local
+/// destructors run.
+pub(super) struct Local {
+    number: Cell<u32>,
+    next: Cell<*mut u8>,
+    end: Cell<*mut u8>,
+    start: Cell<*mut u8>,
+    index: Cell<u64>,
+    busy: Cell<bool>,
+    panicked: Cell<bool>,
+}
+
+std::thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            number: Cell::new(0),
+            next: Cell::new(null_mut()),
+            end: Cell::new(null_mut()),
+            start: Cell::new(null_mut()),
+            index: Cell::new(0),
+            busy: Cell::new(false),
+            panicked: Cell::new(false),
+        }
+    };
+}
+
+/// Runs `body` with the calling thread's state, registering the thread first if it is new.
+#[inline]
+pub(super) fn with(body: impl FnOnce(&Local) -> u64) -> u64 {
+    LOCAL.with(|local| {
+        if local.number.get() == 0 {
+            local.register();
+        }
+        body(local)
+    })
+}
+
+/// The calling thread's number; 0 while recording is off.
+#[inline]
+pub fn current_thread() -> u32 {
+    if !super::on() {
+        return 0;
+    }
+    with(|local| u64::from(local.number.get())) as u32
+}
+
+/// Reserves the number of a thread that is about to be spawned; 0 while recording is off.
+pub fn new_thread() -> u32 {
+    if super::on() { LAST.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 }
+}
+
+/// Says that the calling thread is thread `number`, spawned by `parent` at `place`. To be called
+/// before anything else is recorded in it; later calls only name the thread.
+pub fn thread_begin(number: u32, parent: u32, place: Option<Place>, name: &str) {
+    if number == 0 || !super::on() {
+        return;
+    }
+    LOCAL.with(|local| {
+        if local.number.get() == 0 {
+            local.number.set(number);
+            local.announce(parent, place, name.as_bytes());
+        }
+    });
+}
+
+/// Notes that the calling thread ends by a panic.
+pub fn thread_panicked() {
+    LOCAL.with(|local| local.panicked.set(true));
+}
+
+/// Remembers what unnamed threads are called by the operating system: as the main thread is.
+pub(super) fn note_main_name() {
+    let words = name_words(sys::short_thread_name());
+    MAIN_NAME[0].store(words[0], Ordering::Relaxed);
+    MAIN_NAME[1].store(words[1], Ordering::Relaxed);
+}
+
+fn name_words(name: [u8; 16]) -> [u64; 2] {
+    let (low, high) = name.split_at(8);
+    [low, high].map(|half| u64::from_ne_bytes(half.try_into().unwrap_or_default()))
+}
+
+/// The calling thread has ended: says so and gives its chunk back.
+pub(super) fn end() {
+    LOCAL.with(|local| {
+        if local.number.get() == 0 {
+            return;
+        }
+        if super::on() {
+            let flags = Flags::PANICKING.when(local.panicked.get());
+            local.write(Kind::ThreadEnd, Mode::None, flags, 0, 0, 0, &[]);
+        }
+        if let Some(chunk) = local.detach() {
+            sys::keeping_errno(|| chunk::give_back(chunk));
+        }
+    });
+}
+
+/// In a forked child: the calling thread's chunk is the parent's, and it is the child's first and
+/// only thread.
+pub(super) fn forget_chunk() {
+    LOCAL.with(|local| {
+        let _parents = local.detach();
+        local.number.set(0);
+    });
+    LAST.store(0, Ordering::Relaxed);
+}
+
+impl Local {
+    /// Gives a thread that nobody announced a number and a name.
+    #[cold]
+    fn register(&self) {
+        self.number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        let (pid, _) = sys::process_ids();
+        if sys::thread_id() == pid {
+            return self.announce(0, None, b"main");
+        }
+        let short = sys::keeping_errno(sys::short_thread_name);
+        let words = name_words(short);
+        if words == [MAIN_NAME[0].load(Ordering::Relaxed), MAIN_NAME[1].load(Ordering::Relaxed)] {
+            return self.announce(0, None, b"");
+        }
+        // The name differs from the process's, so std named the thread and its handle exists:
+        // asking for it does not allocate. What its clone may record meanwhile is dropped.
+        self.busy.set(true);
+        let handle = std::thread::current();
+        self.busy.set(false);
+        let len = short.iter().position(|&byte| byte == 0).unwrap_or(short.len());
+        self.announce(0, None, handle.name().map_or(&short[..len], str::as_bytes));
+    }
+
+    fn announce(&self, parent: u32, place: Option<Place>, name: &[u8]) {
+        process::watch_thread_end();
+        let site = place.map_or(0, |place| sites::number(self, place));
+        let payload = thread_start(sys::thread_id(), parent, name);
+        self.write(Kind::ThreadStart, Mode::None, Flags::NONE, 0, site, 0, payload.as_slice());
+    }
+
+    /// Writes one record; `payload` is empty but for long kinds, whose `arg` it replaces. Gives
+    /// the sequence number, 0 if nothing was written.
+    #[expect(clippy::too_many_arguments, reason = "the fields of a record, in their order")]
+    #[inline]
+    pub(super) fn write(
+        &self,
+        kind: Kind,
+        mode: Mode,
+        flags: Flags,
+        object: u32,
+        site: u32,
+        arg: u64,
+        payload: &[u8],
+    ) -> u64 {
+        let len = RECORD_SIZE + payload.len().next_multiple_of(8);
+        let mut at = self.next.get();
+        if self.end.get().addr() - at.addr() < len {
+            if !self.refill() {
+                return 0;
+            }
+            at = self.next.get();
+        }
+        // Reserved first: a signal handler that records finds the place behind.
+        self.next.set(at.wrapping_add(len));
+        compiler_fence(Ordering::SeqCst);
+        let seq = super::tick();
+        let arg = if payload.is_empty() { arg } else { payload.len() as u64 };
+        // SAFETY: `refill` made sure that `len` bytes from `at`, which is aligned to 8, lie within
+        // the thread's mapped chunk, and no other thread writes there. The first word is written
+        // last: it commits the record.
+        unsafe {
+            let words = at.cast::<u64>();
+            words.add(1).write(second_word(object, site));
+            words.add(2).write(arg);
+            if !payload.is_empty() {
+                core::ptr::copy_nonoverlapping(payload.as_ptr(), at.add(RECORD_SIZE), payload.len());
+            }
+            (*words.cast::<AtomicU64>()).store(first_word(seq, kind, mode, flags), Ordering::Release);
+        }
+        seq
+    }
+
+    /// Gets a new chunk with room for the longest record. False if there is none, or if this is a
+    /// call from within the recorder.
+    #[cold]
+    fn refill(&self) -> bool {
+        if self.busy.get() {
+            return false;
+        }
+        self.busy.set(true);
+        let taken = sys::keeping_errno(|| {
+            if let Some(full) = self.detach() {
+                // Not back into the pool: a full chunk has too little room, and one that is not
+                // full but too small for a name is not worth it either.
+                chunk::give_back(Chunk { used: CHUNK_SIZE, ..full });
+            }
+            chunk::take()
+        });
+        self.busy.set(false);
+        let Some(chunk) = taken else { return false };
+        self.start.set(chunk.start);
+        self.index.set(chunk.index);
+        self.next.set(chunk.start.wrapping_add(chunk.used));
+        self.end.set(chunk.start.wrapping_add(CHUNK_SIZE));
+        self.write(Kind::Owner, Mode::None, Flags::NONE, self.number.get(), 0, 0, &[]);
+        true
+    }
+
+    /// Takes the chunk away from the thread.
+    fn detach(&self) -> Option<Chunk> {
+        let start = self.start.replace(null_mut());
+        let next = self.next.replace(null_mut());
+        self.end.set(null_mut());
+        if start.is_null() {
+            return None;
+        }
+        Some(Chunk { index: self.index.get(), start, used: next.addr() - start.addr() })
+    }
+}
