@@ -4,4 +4,6 @@
 //! deviates from and what it misses.
 
 pub mod execution;
+pub mod modes;
 pub mod names;
+pub mod wait_for;
