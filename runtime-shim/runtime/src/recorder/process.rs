@@ -144,7 +144,7 @@ fn make_trace_file(forked: bool) -> bool {
 }
 
 fn map_header(file: &File, forked: bool) -> bool {
-    if !file.reserve(0, HEADER_SIZE) {
+    if !file.extend(0, HEADER_SIZE) {
         return false;
     }
     let Some(page) = file.map(0, HEADER_SIZE) else { return false };
@@ -190,26 +190,26 @@ pub(super) fn describe() {
     });
 }
 
-/// Maps the chunk `index` of the trace file, or a new one; gives its index and address.
-pub(super) fn map_chunk(index: Option<u64>) -> Option<(u64, *mut u8)> {
-    let index = index.unwrap_or_else(|| header_word(header::CHUNKS).fetch_add(1, Ordering::AcqRel));
+/// Maps the chunk `kept` of the trace file, or a new one; gives its index and address.
+pub(super) fn map_chunk(kept: Option<u64>) -> Option<(u64, *mut u8)> {
+    let index = kept.unwrap_or_else(|| header_word(header::CHUNKS).fetch_add(1, Ordering::AcqRel));
     let offset = HEADER_SIZE as u64 + index * CHUNK_SIZE as u64;
     if offset > MAX_FILE {
         super::stop(state::LIMIT);
         return None;
     }
+    let offset = offset as usize;
     let Ok(file) = File::open(TRACE_FILE.get(), O_RDWR) else {
         super::stop(state::UNREACHABLE);
         return None;
     };
-    let chunk = file.reserve(offset as usize, CHUNK_SIZE).then(|| file.map(offset as usize, CHUNK_SIZE));
-    match chunk.flatten() {
-        Some(at) => Some((index, at)),
-        None => {
-            super::stop(state::DISK_FULL);
-            None
-        }
+    if (kept.is_some() || file.extend(offset, CHUNK_SIZE))
+        && let Some(at) = file.map(offset, CHUNK_SIZE)
+    {
+        return Some((index, at));
     }
+    super::stop(state::DISK_FULL);
+    None
 }
 
 /// Marks the header: recording stopped here.
