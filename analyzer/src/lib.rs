@@ -5,4 +5,6 @@
 pub mod detectors;
 pub mod finding;
 pub mod model;
+pub mod reporters;
 pub mod run;
+pub mod sources;

@@ -1,0 +1,329 @@
+//! `--format human`: each finding as miette draws diagnostics, then one line of summary.
+//!
+//! A finding reads from top to bottom: rule and certainty, what is wrong, the places of both sides
+//! with their source, the order in which it happens, the locks held besides, what limits it, and
+//! what to do.
+
+use std::fmt::{self, Write};
+
+use miette::{
+    Diagnostic, GraphicalTheme, LabeledSpan, MietteHandlerOpts, ReportHandler, Severity, SourceCode,
+};
+use miette::{ThemeCharacters, ThemeStyles};
+
+use crate::finding::{Certainty, Finding, Location, Place, Report};
+use crate::reporters::snippet::Snippets;
+use crate::reporters::{Reporter, Style, certainty_word};
+use crate::sources::Sources;
+
+pub(super) struct Human;
+
+impl Reporter for Human {
+    fn id(&self) -> &'static str {
+        "human"
+    }
+
+    fn render(&self, report: &Report, sources: &Sources, style: &Style) -> String {
+        let mut out = Output::new(style);
+        for finding in &report.findings {
+            out.finding(finding, sources);
+        }
+        for warning in &report.warnings {
+            out.section("", "warning", warning);
+        }
+        let _ = writeln!(out.text, "{}", summary(report));
+        if let Some(first) = report.findings.first() {
+            let _ = writeln!(out.text, "snag: `cargo snag explain {}` tells more about a rule", first.rule);
+        }
+        out.text
+    }
+}
+
+/// Text under construction.
+struct Output<'a> {
+    style: &'a Style,
+    styles: ThemeStyles,
+    text: String,
+}
+
+impl Output<'_> {
+    fn new(style: &Style) -> Output<'_> {
+        let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+        Output { style, styles, text: String::new() }
+    }
+
+    fn finding(&mut self, finding: &Finding, sources: &Sources) {
+        let drawing = Drawing { finding, snippets: Snippets::of(finding, sources) };
+        self.draw(&drawing);
+        for (place, label) in &drawing.snippets.unreadable {
+            self.section("  ", &at(place), &format!("{} (source not at hand)", label.replace('\n', "; ")));
+        }
+        self.witness(finding);
+        for held in held_besides(finding) {
+            self.section("  ", "held", &held);
+        }
+        for who in threads_to_tell_apart(finding) {
+            self.section("  ", "thread", &who);
+        }
+        for note in &finding.notes {
+            self.section("  ", "note", note);
+        }
+        if let Some(schedule) = &finding.schedule {
+            self.section("  ", "replay", schedule);
+        }
+        if finding.count > 1 {
+            self.section("  ", "count", &format!("seen {} times", grouped(finding.count)));
+        }
+        self.section("  ", "help", &finding.help);
+        self.text.push('\n');
+    }
+
+    fn draw(&mut self, drawing: &Drawing<'_>) {
+        let characters =
+            if self.style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+        let theme = GraphicalTheme { characters, styles: self.styles.clone() };
+        let handler = MietteHandlerOpts::new()
+            .graphical_theme(theme)
+            .color(self.style.color)
+            .force_narrated(!self.style.graphical)
+            .width(self.style.width)
+            .context_lines(1)
+            .terminal_links(false)
+            .build();
+        let _ = write!(self.text, "{}", Shown(&handler, drawing));
+    }
+
+    fn witness(&mut self, finding: &Finding) {
+        if finding.witness.is_empty() {
+            return;
+        }
+        let _ = writeln!(self.text, "  it can run in this order:");
+        for (number, step) in finding.witness.iter().enumerate() {
+            let thread = finding.threads.get(step.thread).map_or("?", |thread| thread.name.as_str());
+            let place = step.place.as_ref().map(|place| format!(" ({})", at(place))).unwrap_or_default();
+            let action = format!("`{thread}` {}{place}", step.action.trim());
+            self.wrapped(&format!("  {:>3}. ", number + 1), "       ", &action);
+        }
+    }
+
+    /// A paragraph that begins with a coloured word.
+    fn section(&mut self, indent: &str, title: &str, body: &str) {
+        let title = format!("{title}:");
+        let hanging = " ".repeat(indent.len() + if title.len() > 8 { 4 } else { title.len() + 1 });
+        let first = format!("{indent}{} ", self.styles.help.style(title));
+        self.wrapped(&first, &hanging, body);
+    }
+
+    fn wrapped(&mut self, first: &str, rest: &str, body: &str) {
+        let options = textwrap::Options::new(self.style.width.saturating_sub(2))
+            .initial_indent(first)
+            .subsequent_indent(rest)
+            .break_words(false);
+        let _ = writeln!(self.text, "{}", textwrap::fill(body, options));
+    }
+}
+
+/// Displays a diagnostic through a handler.
+struct Shown<'a>(&'a dyn ReportHandler, &'a Drawing<'a>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.debug(self.1, f)
+    }
+}
+
+/// The part of a finding that miette draws.
+#[derive(Debug)]
+struct Drawing<'a> {
+    finding: &'a Finding,
+    snippets: Snippets,
+}
+
+impl fmt::Display for Drawing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.finding.message)
+    }
+}
+
+impl std::error::Error for Drawing<'_> {}
+
+impl Diagnostic for Drawing<'_> {
+    fn code<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        Some(Box::new(format!("{} ({})", self.finding.rule, certainty_word(self.finding.certainty))))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(match self.finding.certainty {
+            Certainty::Confirmed => Severity::Error,
+            Certainty::Predicted => Severity::Warning,
+            Certainty::Potential => Severity::Advice,
+        })
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (!self.snippets.is_empty()).then_some(&self.snippets as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        (!self.snippets.is_empty()).then(|| Box::new(self.snippets.labels.iter().cloned()) as Box<_>)
+    }
+}
+
+fn at(place: &Place) -> String {
+    format!("{}:{}:{}", place.file, place.line, place.column)
+}
+
+/// Locks held at a location whose acquisition is not itself one of the finding's places.
+fn held_besides(finding: &Finding) -> Vec<String> {
+    let shown = |place: &Place| finding.locations.iter().any(|location| location.place == *place);
+    let sentence = |location: &Location| {
+        let besides = location.held.iter().filter(|held| !held.acquired.as_ref().is_some_and(shown));
+        let locks: Vec<_> = besides
+            .map(|held| match &held.acquired {
+                Some(place) => format!("`{}` since {}", held.name, at(place)),
+                None => format!("`{}`", held.name),
+            })
+            .collect();
+        let thread = finding.threads.get(location.thread).map_or("?", |thread| thread.name.as_str());
+        let place = at(&location.place);
+        (!locks.is_empty()).then(|| format!("at {place} `{thread}` also holds {}", locks.join(", ")))
+    };
+    let mut sentences = Vec::new();
+    for sentence in finding.locations.iter().filter_map(sentence) {
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences
+}
+
+/// Threads by number, where names alone could be mistaken: several processes, or one name twice.
+fn threads_to_tell_apart(finding: &Finding) -> Vec<String> {
+    let threads = &finding.threads;
+    let twice = |name: &str| threads.iter().filter(|thread| thread.name == name).count() > 1;
+    let several = threads.iter().any(|thread| thread.process != threads[0].process);
+    let apart = threads.iter().filter(|thread| several || twice(&thread.name));
+    apart.map(|who| format!("`{}` is thread {} of process {}", who.name, who.id, who.process)).collect()
+}
+
+/// The last line: what was found in how much.
+fn summary(report: &Report) -> String {
+    let of =
+        |certainty| report.findings.iter().filter(|finding| finding.certainty == certainty).count() as u64;
+    let parts: Vec<_> = [Certainty::Confirmed, Certainty::Predicted, Certainty::Potential]
+        .into_iter()
+        .filter(|&certainty| of(certainty) > 0)
+        .map(|certainty| format!("{} {}", grouped(of(certainty)), certainty_word(certainty)))
+        .collect();
+    let found = match report.findings.len() {
+        0 => "no findings".to_owned(),
+        count => format!("{} ({})", counted(count as u64, "finding", "findings"), parts.join(", ")),
+    };
+    let stats = &report.stats;
+    format!(
+        "snag: {found} in {} of {}, {}",
+        counted(stats.events, "event", "events"),
+        counted(stats.threads, "thread", "threads"),
+        counted(stats.processes, "process", "processes"),
+    )
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// A number with a comma after every third digit from the right.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reporters::tests::{PROGRAM, report};
+
+    fn render(report: &Report, style: &Style) -> String {
+        let sources = Sources::default();
+        sources.insert("src/main.rs", PROGRAM);
+        Human.render(report, &sources, style)
+    }
+
+    const WIDE: Style = Style { width: 90, ..Style::FILE };
+
+    #[test]
+    fn a_report_shows_both_sides_the_order_and_the_way_out() {
+        let text = render(&report(), &WIDE);
+        assert_eq!(text, include_str!("human.expected"), "got:\n{text}");
+    }
+
+    #[test]
+    fn colour_changes_no_word_and_ascii_draws_without_unicode() {
+        let plain = render(&report(), &WIDE);
+        let colored = render(&report(), &Style { color: true, ..WIDE });
+        assert!(colored.contains("\x1b[") && !plain.contains('\x1b'));
+        let mut without = String::new();
+        for part in colored.split('\x1b') {
+            without.push_str(
+                part.strip_prefix('[').and_then(|part| part.split_once('m')).map_or(part, |it| it.1),
+            );
+        }
+        assert_eq!(without, plain);
+        let ascii = render(&report(), &Style { unicode: false, ..WIDE });
+        assert!(ascii.is_ascii() && ascii.contains("LEFT.lock()"), "{ascii}");
+    }
+
+    #[test]
+    fn a_place_whose_source_is_missing_is_still_named() {
+        let mut report = report();
+        report.findings[0].locations[2].place.file = "~registry/gone-1.0.0/src/lib.rs".to_owned();
+        report.findings[0].locations[3].place.line = 400;
+        let text = render(&report, &WIDE);
+        assert!(
+            text.contains("~registry/gone-1.0.0/src/lib.rs:16:23: `b` acquires `RIGHT` here (source not")
+        );
+        assert!(text.contains("src/main.rs:400:21:"), "{text}");
+    }
+
+    #[test]
+    fn two_sides_at_one_place_share_a_mark() {
+        let mut report = report();
+        report.findings[0].locations.truncate(2);
+        report.findings[0].locations[1].place = report.findings[0].locations[0].place.clone();
+        let text = render(&report, &WIDE);
+        assert!(
+            text.contains("`a` acquires `LEFT` here") && text.contains("`a` then wants `RIGHT`"),
+            "{text}"
+        );
+        assert_eq!(text.matches("[src/main.rs").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_screen_reader_gets_sentences() {
+        let text = render(&report(), &Style { graphical: false, ..WIDE });
+        assert!(!text.contains('─') && text.contains("`b` then wants `LEFT`"), "{text}");
+    }
+
+    #[test]
+    fn threads_of_one_name_are_told_apart_by_number() {
+        let mut report = report();
+        report.findings[0].threads[1].name = "a".to_owned();
+        assert!(render(&report, &WIDE).contains("thread: `a` is thread 3 of process 0"));
+    }
+
+    #[test]
+    fn a_clean_run_is_one_line() {
+        let mut report = report();
+        report.findings.clear();
+        report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2 };
+        let text = render(&report, &WIDE);
+        assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
+    }
+}
