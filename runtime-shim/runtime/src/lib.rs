@@ -7,6 +7,7 @@
 //! * It depends on the real std and on `snag_trace` only, since it is compiled into other people's
 //!   programs.
 
+pub mod foreign;
 pub mod identity;
 pub mod recorder;
 

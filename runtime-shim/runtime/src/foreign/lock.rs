@@ -1,0 +1,352 @@
+//! A lock's identity and what is known of its holders, kept beside the raw lock.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use snag_trace::{Flags, Kind, Mode, ObjectKind};
+
+use crate::identity;
+use crate::recorder::{self, Place, record};
+
+/// The holder has read what the lock protects. Changed by an exclusive holder only.
+const READ: u32 = 1;
+/// The holder has written to it.
+const WRITTEN: u32 = 2;
+/// Whoever holds the lock may write unseen: every exclusive hold counts as a write.
+const UNSEEN_WRITES: u32 = 4;
+/// The raw lock was handed out: nothing is recorded any more.
+const EXPOSED: u32 = 8;
+/// Held exclusively.
+const EXCLUSIVE: u32 = 16;
+/// Held upgradably.
+const UPGRADABLE: u32 = 32;
+/// One shared holder; the number of them is in the bits from here on.
+const ONE_SHARED: u32 = 64;
+
+/// Identity word and holders of one lock.
+#[derive(Debug)]
+pub struct LockTag {
+    word: AtomicU32,
+    state: AtomicU32,
+}
+
+const fn hold(mode: Mode) -> u32 {
+    match mode {
+        Mode::Shared => ONE_SHARED,
+        Mode::Upgradable => UPGRADABLE,
+        _ => EXCLUSIVE,
+    }
+}
+
+impl LockTag {
+    /// The tag of a lock that is constructed by this call.
+    #[track_caller]
+    #[must_use]
+    #[inline]
+    pub const fn new() -> LockTag {
+        LockTag { word: AtomicU32::new(identity::newborn()), state: AtomicU32::new(0) }
+    }
+
+    /// As [`LockTag::new`], for a lock that gives no sign of writes to what it protects.
+    #[track_caller]
+    #[must_use]
+    #[inline]
+    pub const fn with_unseen_writes() -> LockTag {
+        LockTag { word: AtomicU32::new(identity::newborn()), state: AtomicU32::new(UNSEEN_WRITES) }
+    }
+
+    /// The lock's number; 0 if nothing is to be recorded of it.
+    #[inline]
+    pub(super) fn object(&self, kind: ObjectKind, place: Place) -> u32 {
+        if !recorder::on() || self.state.load(Ordering::Relaxed) & EXPOSED != 0 {
+            return 0;
+        }
+        identity::of(&self.word, kind, core::ptr::from_ref(self).addr(), Some(place))
+    }
+
+    /// The lock's number if it has one, for events that never are its first.
+    #[inline]
+    fn known_object(&self) -> u32 {
+        if !recorder::on() || self.state.load(Ordering::Relaxed) & EXPOSED != 0 {
+            return 0;
+        }
+        let word = self.word.load(Ordering::Relaxed);
+        if word & identity::IDENTIFIED == 0 { 0 } else { word >> 3 }
+    }
+
+    /// Takes the lock, waiting for it as long as it takes.
+    #[inline]
+    pub fn acquire(
+        &self,
+        kind: ObjectKind,
+        mode: Mode,
+        place: Place,
+        attempt: impl FnOnce() -> bool,
+        wait: impl FnOnce(),
+    ) {
+        if !recorder::on() {
+            return wait();
+        }
+        if !attempt() {
+            self.note(Kind::Request, kind, mode, Flags::NONE, place);
+            wait();
+        }
+        self.acquired(kind, mode, Flags::NONE, place);
+    }
+
+    /// Takes the lock if `wait` succeeds, which gives up after a time.
+    #[inline]
+    pub fn acquire_timed(
+        &self,
+        kind: ObjectKind,
+        mode: Mode,
+        place: Place,
+        attempt: impl FnOnce() -> bool,
+        wait: impl FnOnce() -> bool,
+    ) -> bool {
+        if !recorder::on() {
+            return wait();
+        }
+        let mut taken = attempt();
+        if !taken {
+            self.note(Kind::Request, kind, mode, Flags::TIMED, place);
+            taken = wait();
+        }
+        self.settled(taken, kind, mode, Flags::TIMED, place)
+    }
+
+    /// Takes the lock if `attempt` does, which never waits.
+    #[inline]
+    pub fn try_acquire(
+        &self,
+        kind: ObjectKind,
+        mode: Mode,
+        place: Place,
+        attempt: impl FnOnce() -> bool,
+    ) -> bool {
+        let taken = attempt();
+        self.settled(taken, kind, mode, Flags::TRY, place)
+    }
+
+    #[inline]
+    fn settled(&self, taken: bool, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) -> bool {
+        if taken {
+            self.acquired(kind, mode, flags, place);
+        } else {
+            self.note(Kind::GiveUp, kind, mode, flags, place);
+        }
+        taken
+    }
+
+    #[inline]
+    fn note(&self, event: Kind, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) {
+        let object = self.object(kind, place);
+        if object != 0 {
+            record(event, mode, flags, object, Some(place), 0);
+        }
+    }
+
+    /// Notes that the calling thread has the lock now.
+    #[inline]
+    pub fn acquired(&self, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) {
+        let object = self.object(kind, place);
+        if object == 0 {
+            return;
+        }
+        let before = self.state.fetch_add(hold(mode), Ordering::Relaxed);
+        record(Kind::Acquire, mode, flags, object, Some(place), 0);
+        if mode != Mode::Exclusive {
+            // What a reader reads it may read at once: guards of readers are not followed.
+            record(Kind::Read, Mode::None, Flags::NONE, object, Some(place), 0);
+        } else if before & UNSEEN_WRITES != 0 {
+            record(Kind::Write, Mode::None, Flags::NONE, object, Some(place), 0);
+        } else {
+            self.state.fetch_and(!(READ | WRITTEN), Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the lock up, held in `mode`, by `effect`.
+    #[inline]
+    pub fn release(&self, mode: Mode, effect: impl FnOnce()) {
+        let object = self.known_object();
+        if object != 0 && self.forget_hold(mode) {
+            record(Kind::Release, mode, Flags::NONE, object, None, 0);
+        }
+        effect();
+    }
+
+    /// Takes one hold away. False if there is none: the lock was taken where nothing was recorded.
+    #[inline]
+    fn forget_hold(&self, mode: Mode) -> bool {
+        let one = hold(mode);
+        let held = self.state.load(Ordering::Relaxed);
+        let there = if one == ONE_SHARED { held >= ONE_SHARED } else { held & one != 0 };
+        if there {
+            self.state.fetch_sub(one, Ordering::Relaxed);
+        }
+        there
+    }
+
+    /// Weakens the hold from one mode to another by `effect`.
+    #[inline]
+    pub fn weaken(&self, from: Mode, to: Mode, place: Place, effect: impl FnOnce()) {
+        let object = self.known_object();
+        if object != 0 && self.forget_hold(from) {
+            self.state.fetch_add(hold(to), Ordering::Relaxed);
+            record(Kind::Convert, to, Flags::NONE, object, Some(place), 0);
+        }
+        effect();
+    }
+
+    /// Strengthens an upgradable hold to an exclusive one, waiting as long as it takes.
+    #[inline]
+    pub fn upgrade(
+        &self,
+        kind: ObjectKind,
+        place: Place,
+        attempt: impl FnOnce() -> bool,
+        wait: impl FnOnce(),
+    ) {
+        if !recorder::on() {
+            return wait();
+        }
+        if !attempt() {
+            self.note(Kind::Request, kind, Mode::Exclusive, Flags::NONE, place);
+            wait();
+        }
+        self.upgraded(true, kind, Flags::NONE, place);
+    }
+
+    /// Strengthens an upgradable hold if `attempt` does, which gives up after a time or, if `flags`
+    /// say so, never waits.
+    #[inline]
+    pub fn try_upgrade(
+        &self,
+        kind: ObjectKind,
+        timed: bool,
+        place: Place,
+        attempt: impl FnOnce() -> bool,
+    ) -> bool {
+        if timed {
+            self.note(Kind::Request, kind, Mode::Exclusive, Flags::TIMED, place);
+        }
+        let flags = if timed { Flags::TIMED } else { Flags::TRY };
+        self.upgraded(attempt(), kind, flags, place)
+    }
+
+    fn upgraded(&self, done: bool, kind: ObjectKind, flags: Flags, place: Place) -> bool {
+        if !done {
+            self.note(Kind::GiveUp, kind, Mode::Exclusive, flags, place);
+            return false;
+        }
+        let object = self.known_object();
+        if object != 0 && self.forget_hold(Mode::Upgradable) {
+            self.state.fetch_add(EXCLUSIVE, Ordering::Relaxed);
+            self.state.fetch_or(READ | WRITTEN, Ordering::Relaxed);
+            record(Kind::Convert, Mode::Exclusive, flags, object, Some(place), 0);
+            record(Kind::Write, Mode::None, Flags::NONE, object, Some(place), 0);
+        }
+        true
+    }
+
+    /// Gives the lock to whoever waits and takes it back, by `effect`.
+    #[inline]
+    pub fn bump(&self, kind: ObjectKind, mode: Mode, place: Place, effect: impl FnOnce()) {
+        self.release(mode, || {});
+        self.note(Kind::Request, kind, mode, Flags::NONE, place);
+        effect();
+        self.acquired(kind, mode, Flags::NONE, place);
+    }
+
+    /// An exclusive holder reads what the lock protects.
+    #[inline]
+    pub fn read(&self, place: Place) {
+        self.touch(READ, Kind::Read, place);
+    }
+
+    /// An exclusive holder may write to what the lock protects.
+    #[inline]
+    pub fn write(&self, place: Place) {
+        self.touch(WRITTEN, Kind::Write, place);
+    }
+
+    #[inline]
+    fn touch(&self, bit: u32, event: Kind, place: Place) {
+        if !recorder::on() || self.state.load(Ordering::Relaxed) & bit != 0 {
+            return;
+        }
+        let object = self.known_object();
+        if object != 0 && self.state.load(Ordering::Relaxed) & EXCLUSIVE != 0 {
+            self.state.fetch_or(bit, Ordering::Relaxed);
+            record(event, Mode::None, Flags::NONE, object, Some(place), 0);
+        }
+    }
+
+    /// A pointer to what the lock protects was handed out: from now on every exclusive holder may
+    /// write to it.
+    pub fn expose_data(&self) {
+        self.state.fetch_or(UNSEEN_WRITES, Ordering::Relaxed);
+    }
+
+    /// The raw lock was handed out, so that it may be locked and unlocked unseen: the object ends
+    /// here as far as the trace goes, and who held it does so no longer.
+    #[cold]
+    pub fn expose(&self) {
+        let object = self.known_object();
+        let before = self.state.fetch_or(EXPOSED, Ordering::Relaxed);
+        if object == 0 || before & EXPOSED != 0 {
+            return;
+        }
+        let release = |mode| record(Kind::Release, mode, Flags::NONE, object, None, 0);
+        if before & EXCLUSIVE != 0 {
+            release(Mode::Exclusive);
+        }
+        if before & UPGRADABLE != 0 {
+            release(Mode::Upgradable);
+        }
+        for _ in 0..before / ONE_SHARED {
+            release(Mode::Shared);
+        }
+        record(Kind::ObjectEnd, Mode::None, Flags::NONE, object, None, 0);
+    }
+}
+
+impl Default for LockTag {
+    #[track_caller]
+    fn default() -> LockTag {
+        LockTag::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::panic::Location;
+
+    use super::*;
+
+    #[test]
+    fn without_recording_only_the_waiting_operation_runs() {
+        let tag = LockTag::new();
+        let mut waited = false;
+        let attempt = || panic!("tried although nothing is recorded");
+        tag.acquire(ObjectKind::LockApiMutex, Mode::Exclusive, Location::caller(), attempt, || waited = true);
+        assert!(waited);
+    }
+
+    #[test]
+    fn a_release_without_a_known_hold_still_takes_effect() {
+        let tag = LockTag::new();
+        let mut released = false;
+        tag.release(Mode::Exclusive, || released = true);
+        assert!(released);
+    }
+
+    #[test]
+    fn holds_are_counted_by_mode() {
+        let tag = LockTag::new();
+        tag.state.fetch_add(2 * ONE_SHARED, Ordering::Relaxed);
+        assert!(!tag.forget_hold(Mode::Exclusive));
+        assert!(tag.forget_hold(Mode::Shared));
+        assert!(tag.forget_hold(Mode::Shared));
+        assert!(!tag.forget_hold(Mode::Shared));
+    }
+}
