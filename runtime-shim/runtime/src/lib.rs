@@ -7,9 +7,13 @@
 //! * It depends on the real std and on `snag_trace` only, since it is compiled into other people's
 //!   programs.
 
+pub mod engine;
 pub mod foreign;
 pub mod identity;
 pub mod recorder;
 
 /// What of this crate must be set right in a forked child, whose only thread calls this.
-fn after_fork_in_child() {}
+fn after_fork_in_child() {
+    // SAFETY: called by the only thread of a forked child.
+    unsafe { engine::current::after_fork_in_child() };
+}

@@ -1,0 +1,29 @@
+//! The engine of real threads at full speed: Linux futexes.
+//!
+//! Source: U. Drepper, "Futexes are tricky" (2011), and the behaviour of std's own primitives,
+//! which these follow where a program could tell the difference (layout, writer preference).
+//!
+//! Known misses: a signal handler that notifies a condvar while the interrupted thread is inside
+//! the same bucket of the waiters' table would wait for itself; std's condvar would not.
+
+pub mod condvar;
+pub mod futex;
+pub mod mutex;
+pub mod queue;
+pub mod rwlock;
+
+pub use condvar::{RawCondvar, Waited};
+pub use futex::Deadline;
+pub use mutex::RawMutex;
+pub use rwlock::RawRwLock;
+
+/// Resets what the threads that a fork left behind may have held.
+///
+/// # Safety
+/// Only in a forked child, before it starts a thread.
+pub unsafe fn after_fork_in_child() {
+    // SAFETY: the caller's promise: no other thread can be inside a table.
+    unsafe {
+        condvar::WAITERS.reset();
+    }
+}
