@@ -5,6 +5,7 @@
 pub mod detectors;
 pub mod finding;
 pub mod model;
+pub mod names;
 pub mod reporters;
 pub mod run;
 pub mod sources;

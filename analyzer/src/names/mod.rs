@@ -1,0 +1,290 @@
+//! Names of objects, threads and places, from the sources and symbols of what ran.
+//!
+//! An object is called by, in this order: the variable, field or static into which it was born; the
+//! static at its address; what the places that used it call it; its kind and first place.
+//! Invariants: nothing is judged here, and nothing is read before a finding needs a name.
+//!
+//! Known miss: an object made by `Default::default()` has no birthplace, and the variable that it is
+//! used through names it instead.
+
+mod bindings;
+mod births;
+mod macros;
+mod symbols;
+mod uses;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use proc_macro2::LineColumn;
+use snag_trace::decode::ObjectInfo;
+use snag_trace::{Kind, ObjectKind};
+
+use crate::finding::{ObjectRef, Place, ThreadRef};
+use crate::model::execution::{Execution, Process};
+use crate::model::names::{Names, PlainNames, kind_word};
+use crate::sources::Sources;
+
+use births::Births;
+use symbols::Symbols;
+use uses::{Rank, Use};
+
+/// More places than this are not looked at for one object's name.
+const MOST_USES: usize = 16;
+
+/// Names from sources, executables and the trace.
+pub struct SourceNames<'a> {
+    execution: &'a Execution,
+    sources: &'a Sources,
+    births: OnceCell<Births>,
+    /// Numbers of the sites at which each object of the run was used, by its index there.
+    uses: OnceCell<Vec<Vec<u32>>>,
+    files: RefCell<BTreeMap<String, Option<Rc<syn::File>>>>,
+    symbols: RefCell<BTreeMap<String, Rc<Symbols>>>,
+    named: RefCell<BTreeMap<(u32, u32), ObjectRef>>,
+}
+
+impl<'a> SourceNames<'a> {
+    /// Names for an execution of the program whose sources these are.
+    #[must_use]
+    pub fn new(execution: &'a Execution, sources: &'a Sources) -> SourceNames<'a> {
+        SourceNames {
+            execution,
+            sources,
+            births: OnceCell::new(),
+            uses: OnceCell::new(),
+            files: RefCell::default(),
+            symbols: RefCell::default(),
+            named: RefCell::default(),
+        }
+    }
+
+    fn process(&self, process: u32) -> Option<&'a Process> {
+        self.execution.processes.get(process as usize)
+    }
+
+    fn births(&self) -> &Births {
+        self.births.get_or_init(|| {
+            let traces = || self.execution.processes.iter().map(|process| &process.definitions);
+            let objects = traces().flat_map(|trace| trace.objects.values());
+            let hashes: BTreeSet<_> =
+                objects.map(|object| object.birth).filter(|&birth| birth != 0).collect();
+            let files: BTreeSet<_> =
+                traces().flat_map(|trace| trace.sites.values()).map(|site| site.file.clone()).collect();
+            Births::search(&hashes, &files, self.sources)
+        })
+    }
+
+    fn file(&self, short: &str) -> Option<Rc<syn::File>> {
+        if let Some(known) = self.files.borrow().get(short) {
+            return known.clone();
+        }
+        let source = self.sources.get(short);
+        let file = source.and_then(|source| syn::parse_file(&source.text).ok()).map(Rc::new);
+        self.files.borrow_mut().insert(short.to_owned(), file.clone());
+        file
+    }
+
+    fn symbols(&self, executable: &str) -> Rc<Symbols> {
+        let mut known = self.symbols.borrow_mut();
+        let read = || Rc::new(Symbols::read(executable));
+        Rc::clone(known.entry(executable.to_owned()).or_insert_with(read))
+    }
+
+    /// The static that holds the object, and how far into it the object is, in bytes.
+    fn static_at(&self, process: &Process, info: &ObjectInfo) -> Option<(String, u64)> {
+        let trace = &process.definitions;
+        let in_file = info.address.checked_sub(trace.load_base)?;
+        let symbols = self.symbols(&trace.executable);
+        symbols.at(in_file).map(|(name, offset)| (name.to_owned(), offset))
+    }
+
+    /// The best name that a place of use gives.
+    fn used_as(&self, process: u32, object: u32, kind: ObjectKind) -> Option<Use> {
+        let uses = self.uses.get_or_init(|| sites_of_use(self.execution));
+        let of_object = |candidate: &crate::model::execution::Object| {
+            candidate.process == process && candidate.number == object
+        };
+        let sites = uses.get(self.execution.objects.iter().position(of_object)?)?;
+        let named = sites.iter().filter_map(|&site| {
+            let place = self.place(process, site)?;
+            uses::find(&*self.file(&place.file)?, position(&place)).filter(|found| suits(found, kind))
+        });
+        named.min_by(|one, other| (one.rank, &one.name).cmp(&(other.rank, &other.name)))
+    }
+
+    fn name(&self, process: u32, object: u32) -> Option<ObjectRef> {
+        let run = self.process(process)?;
+        let info = run.definitions.objects.get(&object)?;
+        let born = self.births().place(info.birth, info.kind).cloned();
+        let bound =
+            born.as_ref().and_then(|place| bindings::find(&*self.file(&place.file)?, position(place)));
+        let kind = kind_word(Some(info.kind)).to_owned();
+        let name =
+            bound.unwrap_or_else(|| self.name_without_birth(run, info, process, object, born.as_ref()));
+        Some(ObjectRef { kind, name, born })
+    }
+
+    fn name_without_birth(
+        &self,
+        run: &Process,
+        info: &ObjectInfo,
+        process: u32,
+        object: u32,
+        born: Option<&Place>,
+    ) -> String {
+        let used = self.used_as(process, object, info.kind);
+        let vague = used.as_ref().is_none_or(|used| used.rank == Rank::Call);
+        match (self.static_at(run, info), used) {
+            (Some((name, offset)), _) if offset == 0 || vague => return name,
+            (_, Some(used)) => return used.name,
+            _ => {}
+        }
+        let word = kind_word(Some(info.kind));
+        match born.cloned().or_else(|| self.place(process, info.site)) {
+            Some(place) => format!("{word} at {}:{}", place.file, place.line),
+            None => format!("{word} {object}"),
+        }
+    }
+}
+
+/// Where the compiler's position is in syn's counting: columns from 0.
+fn position(place: &Place) -> LineColumn {
+    LineColumn { line: place.line as usize, column: (place.column as usize).saturating_sub(1) }
+}
+
+/// Whether a use can be one of an object of this kind: `ready.wait(guard)` takes the guard's mutex
+/// again, but it names the condvar.
+fn suits(found: &Use, kind: ObjectKind) -> bool {
+    use ObjectKind::{Condvar, LockApiMutex, Mutex, ParkingLotCondvar};
+    let waits = found.method.starts_with("wait") || found.method.starts_with("notify");
+    match kind {
+        Condvar | ParkingLotCondvar => waits,
+        Mutex | LockApiMutex => !waits,
+        _ => true,
+    }
+}
+
+/// For each object of the run the first few sites, by number within its process, that used it.
+fn sites_of_use(execution: &Execution) -> Vec<Vec<u32>> {
+    let mut uses: Vec<Vec<u32>> = vec![Vec::new(); execution.objects.len()];
+    for event in &execution.events {
+        let names_it = !matches!(event.kind, Kind::Release | Kind::Read | Kind::Write | Kind::ObjectEnd);
+        if !names_it || event.object.is_none() || event.site.is_none() {
+            continue;
+        }
+        let (Some(sites), Some(site)) =
+            (uses.get_mut(event.object.at()), execution.sites.get(event.site.at()))
+        else {
+            continue;
+        };
+        if sites.len() < MOST_USES && !sites.contains(&site.number) {
+            sites.push(site.number);
+        }
+    }
+    uses
+}
+
+impl Names for SourceNames<'_> {
+    fn object(&self, process: u32, object: u32) -> ObjectRef {
+        if let Some(known) = self.named.borrow().get(&(process, object)) {
+            return known.clone();
+        }
+        let named =
+            self.name(process, object).unwrap_or_else(|| PlainNames(self.execution).object(process, object));
+        self.named.borrow_mut().insert((process, object), named.clone());
+        named
+    }
+
+    fn place(&self, process: u32, site: u32) -> Option<Place> {
+        let site = self.process(process)?.definitions.sites.get(&site)?;
+        Some(Place { file: self.sources.shorten(&site.file), line: site.line, column: site.column })
+    }
+
+    fn thread(&self, process: u32, thread: u32) -> ThreadRef {
+        PlainNames(self.execution).thread(process, thread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::meta::RunMeta;
+    use snag_trace::encode::birth_hash;
+    use snag_trace::{Event, Flags, Mode, ProcessTrace, Site};
+
+    const PROGRAM: &str = "\
+fn main() {
+    let accounts = Arc::new(Mutex::new(0));
+    let bank = Arc::new(Bank::default());
+    bank.left.lock().unwrap();
+    let guard = bank.changed.wait(guard);
+    something(accounts).lock();
+}
+";
+
+    /// Kind, birth hash, lines and columns of use.
+    type Made<'a> = (ObjectKind, u32, &'a [(u32, u32)]);
+
+    /// An execution in which each object was used at some lines and columns of [`PROGRAM`].
+    fn execution(objects: &[Made<'_>]) -> Execution {
+        let mut trace = ProcessTrace { executable: "/nowhere".to_owned(), ..ProcessTrace::default() };
+        let mut seq = 0;
+        for (number, (kind, birth, uses)) in (1..).zip(objects) {
+            for &(line, column) in *uses {
+                seq += 1;
+                let site = Site { file: "src/main.rs".to_owned(), line, column };
+                trace.sites.insert(u32::try_from(seq).expect("few"), site);
+                trace.events.push(Event {
+                    seq,
+                    thread: 1,
+                    kind: Kind::Acquire,
+                    mode: Mode::Exclusive,
+                    flags: Flags::NONE,
+                    object: number,
+                    site: u32::try_from(seq).expect("few"),
+                    arg: 0,
+                });
+            }
+            let site = u32::try_from(seq).expect("few");
+            let info = ObjectInfo { kind: *kind, birth: *birth, address: 16, seq, site };
+            trace.objects.insert(number, info);
+        }
+        Execution::load(vec![trace], &RunMeta::default())
+    }
+
+    fn names_of(objects: &[Made<'_>]) -> Vec<String> {
+        let sources = Sources::new("/nowhere");
+        sources.insert("src/main.rs", PROGRAM);
+        let execution = execution(objects);
+        let names = SourceNames::new(&execution, &sources);
+        let ids: Vec<_> = (1..).zip(objects).map(|(number, _)| (0, number)).collect();
+        names.objects(&ids).into_iter().map(|object| object.name).collect()
+    }
+
+    #[test]
+    fn the_birthplace_names_an_object_before_its_uses_do() {
+        let birth = birth_hash(b"src/main.rs", 2, 29);
+        assert_eq!(names_of(&[(ObjectKind::Mutex, birth, &[(4, 15)])]), ["accounts"]);
+    }
+
+    #[test]
+    fn without_a_birthplace_the_best_use_names_it_and_a_wait_is_none_of_a_mutex() {
+        assert_eq!(names_of(&[(ObjectKind::Mutex, 0, &[(5, 30), (6, 25), (4, 15)])]), ["bank.left"]);
+        assert_eq!(names_of(&[(ObjectKind::Condvar, 0, &[(5, 30)])]), ["bank.changed"]);
+    }
+
+    #[test]
+    fn an_object_that_nothing_names_is_called_by_its_place() {
+        assert_eq!(names_of(&[(ObjectKind::RwLock, 0, &[(7, 1)])]), ["rwlock at src/main.rs:7"]);
+        assert_eq!(names_of(&[(ObjectKind::Mutex, 0, &[])]), ["mutex 1"]);
+    }
+
+    #[test]
+    fn two_objects_of_one_name_are_numbered() {
+        let birth = birth_hash(b"src/main.rs", 2, 29);
+        let object: Made<'_> = (ObjectKind::Mutex, birth, &[(4, 15)]);
+        assert_eq!(names_of(&[object, object]), ["accounts #1", "accounts #2"]);
+    }
+}
