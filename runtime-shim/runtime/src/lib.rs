@@ -11,9 +11,13 @@ pub mod engine;
 pub mod foreign;
 pub mod identity;
 pub mod recorder;
+pub mod sync;
 
 /// What of this crate must be set right in a forked child, whose only thread calls this.
 fn after_fork_in_child() {
     // SAFETY: called by the only thread of a forked child.
-    unsafe { engine::current::after_fork_in_child() };
+    unsafe {
+        engine::current::after_fork_in_child();
+        sync::once::after_fork_in_child();
+    }
 }

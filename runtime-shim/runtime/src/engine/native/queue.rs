@@ -38,6 +38,12 @@ impl Node {
         }
     }
 
+    /// The address it queues at.
+    #[must_use]
+    pub const fn key(&self) -> usize {
+        self.key
+    }
+
     /// What was noted by [`List::push`], [`List::take`] or not at all (0). Only under the bucket's
     /// lock, or after the node was woken.
     #[must_use]

@@ -1,0 +1,161 @@
+//! What is recorded around a once, whose state machine is the real std's.
+//!
+//! A once that is not complete yet is entered through [`enter`], which keeps a table of the
+//! threads inside, by address. Hence a thread that finds another one there (or itself, in an
+//! initialiser that needs its own result) says that it waits before it goes in, although the
+//! state machine would not tell whether it will.
+//!
+//! Invariant: all who are inside at once agree on the object's number. A new object begins where
+//! a thread enters alone and finds the once incomplete, since it will run the initialiser.
+//!
+//! [`pass`] is on the path of every `LazyLock::deref`, so each thread remembers which onces it has
+//! recorded as complete, until the next initialiser anywhere begins: a once that comes to lie at a
+//! remembered address must be initialised first.
+//!
+//! Known misses: a complete once that was moved counts as another object.
+
+use super::note;
+use crate::engine::current::queue::{Node, Table};
+use crate::recorder::{self, Place, objects};
+use core::cell::Cell;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Release};
+use snag_trace::{Flags, Kind, Mode, ObjectKind};
+
+static INSIDE: Table = Table::new();
+
+/// Number of initialisers begun.
+static BEGUN: AtomicU64 = AtomicU64::new(1);
+
+const REMEMBERED: usize = 32;
+
+std::thread_local! {
+    /// Address of a once, and the value of `BEGUN` when it was recorded as complete.
+    static PASSED: [Cell<(usize, u64)>; REMEMBERED] = const { [const { Cell::new((0, 0)) }; REMEMBERED] };
+}
+
+/// Forgets who was inside, and what was recorded, in the parent.
+///
+/// # Safety
+/// Only in a forked child, before it starts a thread.
+pub(crate) unsafe fn after_fork_in_child() {
+    BEGUN.fetch_add(1, Release);
+    // SAFETY: the caller's promise.
+    unsafe { INSIDE.reset() };
+}
+
+/// The once at `address` was found complete.
+#[inline]
+pub fn pass(address: usize, place: Option<Place>) {
+    if recorder::on() {
+        pass_recorded(address, place);
+    }
+}
+
+fn pass_recorded(address: usize, place: Option<Place>) {
+    let now = (address, BEGUN.load(Acquire));
+    let known = PASSED.with(|passed| passed[(address >> 2) % REMEMBERED].replace(now) == now);
+    if !known {
+        let object = objects::by_address(ObjectKind::Once, address, place);
+        note(Kind::OncePass, Mode::Once, Flags::NONE, object, place);
+    }
+}
+
+/// A thread inside an incomplete once.
+#[derive(Debug)]
+pub struct Entry {
+    node: Node,
+    object: u32,
+    requested: bool,
+    /// The initialiser ran here.
+    ran: Cell<bool>,
+    /// The real once's call came back.
+    returned: bool,
+    place: Option<Place>,
+}
+
+impl Entry {
+    /// Runs the initialiser `work`, from within the real once's call.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        struct Running<'a>(&'a Entry, Flags);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                note(Kind::OnceEnd, Mode::Once, self.1, self.0.object, self.0.place);
+            }
+        }
+        self.ran.set(true);
+        BEGUN.fetch_add(1, Release);
+        note(Kind::OnceBegin, Mode::Once, Flags::NONE, self.object, self.place);
+        let mut running = Running(self, Flags::PANICKING);
+        let result = work();
+        running.1 = Flags::NONE;
+        result
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        INSIDE.with(self.node.key(), |list| list.remove(&self.node));
+        if self.ran.get() {
+            return;
+        }
+        if self.returned {
+            note(Kind::OncePass, Mode::Once, Flags::NONE, self.object, self.place);
+        } else if self.requested {
+            note(Kind::GiveUp, Mode::Once, Flags::NONE, self.object, self.place);
+        }
+    }
+}
+
+/// In the note of a node, beside the object's number: this thread only waits.
+const WAITS: u64 = 1 << 32;
+
+/// What a thread that is inside intends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// To run the initialiser, unless another thread does.
+    Initialise,
+    /// To wait until another thread has.
+    Wait,
+}
+
+/// Makes `call`, which completes the once at `address` or waits for whoever does. `call` runs the
+/// initialiser, if it comes to that, through the [`Entry`] that it is given, or plainly if nothing
+/// is recorded. `complete` asks the real once.
+pub fn enter<R>(
+    address: usize,
+    intent: Intent,
+    place: Option<Place>,
+    complete: impl FnOnce() -> bool,
+    call: impl FnOnce(Option<&Entry>) -> R,
+) -> R {
+    if !recorder::on() {
+        return call(None);
+    }
+    let mut entry = Entry {
+        node: Node::new(address),
+        object: 0,
+        requested: intent == Intent::Wait,
+        ran: Cell::new(false),
+        returned: false,
+        place,
+    };
+    INSIDE.with(address, |list| {
+        let inside = list.of(address).next().map(Node::note);
+        entry.object = match inside {
+            Some(note) => note as u32,
+            None if complete() => objects::by_address(ObjectKind::Once, address, place),
+            None => objects::renew(ObjectKind::Once, address, place),
+        };
+        entry.requested |= list.of(address).any(|node| node.note() & WAITS == 0);
+        let intent = if intent == Intent::Wait { WAITS } else { 0 };
+        // SAFETY: the entry does not move from here on, and leaves the list when dropped.
+        unsafe { list.push(&entry.node, u64::from(entry.object) | intent) };
+    });
+    if entry.requested {
+        note(Kind::Request, Mode::Once, Flags::NONE, entry.object, place);
+    }
+    let result = call(Some(&entry));
+    entry.returned = true;
+    result
+}

@@ -1,0 +1,120 @@
+//! A traced reader-writer lock: the engine's word, and a word for the identity.
+
+use super::note;
+use crate::engine::current::RawRwLock;
+use crate::identity;
+use crate::recorder::{self, Place};
+use core::sync::atomic::AtomicU32;
+use snag_trace::{Flags, Kind, Mode, ObjectKind};
+
+/// A reader-writer lock without data.
+#[derive(Debug)]
+pub struct RwLock {
+    raw: RawRwLock,
+    identity: AtomicU32,
+}
+
+impl Default for RwLock {
+    #[track_caller]
+    fn default() -> RwLock {
+        RwLock::new()
+    }
+}
+
+impl RwLock {
+    /// A free lock, born where this is called.
+    #[inline]
+    #[must_use]
+    #[track_caller]
+    pub const fn new() -> RwLock {
+        RwLock { raw: RawRwLock::new(), identity: AtomicU32::new(identity::newborn()) }
+    }
+
+    #[inline]
+    fn note(&self, kind: Kind, mode: Mode, flags: Flags, place: Option<Place>) {
+        if recorder::on() {
+            let address = (&raw const *self).addr();
+            let object = identity::of(&self.identity, ObjectKind::RwLock, address, place);
+            note(kind, mode, flags, object, place);
+        }
+    }
+
+    /// Takes a shared hold, waiting for it.
+    #[inline]
+    #[track_caller]
+    pub fn read(&self, place: Option<Place>) {
+        if !self.raw.try_read() {
+            self.note(Kind::Request, Mode::Shared, Flags::NONE, place);
+            self.raw.read_contended();
+        }
+        self.note(Kind::Acquire, Mode::Shared, Flags::NONE, place);
+    }
+
+    /// Takes the exclusive hold, waiting for it.
+    #[inline]
+    pub fn write(&self, place: Option<Place>) {
+        if !self.raw.try_write() {
+            self.note(Kind::Request, Mode::Exclusive, Flags::NONE, place);
+            self.raw.write_contended();
+        }
+        self.note(Kind::Acquire, Mode::Exclusive, Flags::NONE, place);
+    }
+
+    /// Takes a shared hold if that needs no wait.
+    #[inline]
+    #[must_use]
+    pub fn try_read(&self, place: Option<Place>) -> bool {
+        let held = self.raw.try_read();
+        self.note(if held { Kind::Acquire } else { Kind::GiveUp }, Mode::Shared, Flags::TRY, place);
+        held
+    }
+
+    /// Takes the exclusive hold if that needs no wait.
+    #[inline]
+    #[must_use]
+    pub fn try_write(&self, place: Option<Place>) -> bool {
+        let held = self.raw.try_write();
+        self.note(if held { Kind::Acquire } else { Kind::GiveUp }, Mode::Exclusive, Flags::TRY, place);
+        held
+    }
+
+    /// Gives a shared hold up.
+    ///
+    /// # Safety
+    /// The caller has one.
+    #[inline]
+    pub unsafe fn read_unlock(&self, place: Option<Place>) {
+        self.note(Kind::Release, Mode::Shared, Flags::NONE, place);
+        // SAFETY: the caller's promise.
+        unsafe { self.raw.read_unlock() };
+    }
+
+    /// Gives the exclusive hold up.
+    ///
+    /// # Safety
+    /// The caller has it.
+    #[inline]
+    pub unsafe fn write_unlock(&self, place: Option<Place>) {
+        self.note(Kind::Release, Mode::Exclusive, Flags::NONE, place);
+        // SAFETY: the caller's promise.
+        unsafe { self.raw.write_unlock() };
+    }
+
+    /// Makes the exclusive hold a shared one.
+    ///
+    /// # Safety
+    /// The caller has the exclusive hold.
+    #[inline]
+    pub unsafe fn downgrade(&self, place: Option<Place>) {
+        self.note(Kind::Convert, Mode::Shared, Flags::NONE, place);
+        // SAFETY: the caller's promise.
+        unsafe { self.raw.downgrade() };
+    }
+
+    /// Records an access (`Read` or `Write`) to what the lock, held by the caller in `mode`,
+    /// protects.
+    #[inline]
+    pub fn accessed(&self, kind: Kind, mode: Mode, place: Option<Place>) {
+        self.note(kind, mode, Flags::NONE, place);
+    }
+}
