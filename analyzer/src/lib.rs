@@ -2,8 +2,13 @@
 //!
 //! See docs/architecture.md for the parts and for what each must not know.
 
+pub mod build;
+pub mod cli;
+pub mod commands;
 pub mod detectors;
+pub mod error;
 pub mod finding;
+pub mod gate;
 pub mod model;
 pub mod names;
 pub mod reporters;

@@ -5,12 +5,13 @@
 //! temporary workspace, and each is run by this same executable, called as a user would call it;
 //! nothing here knows how a run works. The tour fails if a report is not the one announced.
 
+use std::env;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::{env, process};
+use std::process::{self, Stdio};
 
+use crate::commands::{Command, Given};
 use crate::error::Error;
 use crate::finding::Report;
 
@@ -68,27 +69,34 @@ static TOUR: &[Stop] = &[
     },
 ];
 
-/// Runs the tour. Succeeds if every program got the report announced.
-///
-/// # Errors
-/// If the temporary workspace cannot be written, or this executable cannot be run.
-pub fn run() -> Result<ExitCode, Error> {
-    let workspace = Workspace::create()?;
-    let mut surprises = Vec::new();
-    for (number, stop) in TOUR.iter().enumerate() {
-        eprintln!("\n{}/{}  {}", number + 1, TOUR.len(), stop.about);
-        eprintln!("     $ cargo snag run -p {}\n", stop.name);
-        let report = workspace.visit(stop)?;
-        if !is_as_announced(stop, &report) {
-            surprises.push(stop.name);
+/// `cargo snag demo`.
+#[derive(Debug)]
+pub struct Demo;
+
+impl Command for Demo {
+    fn spec(&self) -> clap::Command {
+        clap::Command::new("demo").about("A tour: small programs with bugs in them, and their real reports")
+    }
+
+    /// Succeeds if every program got the report announced.
+    fn execute(&self, _: Given<'_>) -> Result<u8, Error> {
+        let workspace = Workspace::create()?;
+        let mut surprises = Vec::new();
+        for (number, stop) in TOUR.iter().enumerate() {
+            eprintln!("\n{}/{}  {}", number + 1, TOUR.len(), stop.about);
+            eprintln!("     $ cargo snag run -p {}\n", stop.name);
+            let report = workspace.visit(stop)?;
+            if !is_as_announced(stop, &report) {
+                surprises.push(stop.name);
+            }
         }
+        if !surprises.is_empty() {
+            eprintln!("\nNot the reports announced: {}. This is a defect of snag.", surprises.join(", "));
+            return Ok(1);
+        }
+        eprintln!("\nThat was the tour. On a crate of your own: `cargo snag run` or `cargo snag test`.");
+        Ok(0)
     }
-    if !surprises.is_empty() {
-        eprintln!("\nNot the reports announced: {}. This is a defect of snag.", surprises.join(", "));
-        return Ok(ExitCode::FAILURE);
-    }
-    eprintln!("\nThat was the tour. On a crate of your own: `cargo snag run` or `cargo snag test`.");
-    Ok(ExitCode::SUCCESS)
 }
 
 fn is_as_announced(stop: &Stop, report: &Report) -> bool {
@@ -142,9 +150,9 @@ impl Workspace {
         Ok(report)
     }
 
-    fn snag(&self, target: &Path) -> Result<Command, Error> {
+    fn snag(&self, target: &Path) -> Result<process::Command, Error> {
         let this = env::current_exe().map_err(Error::io("find", Path::new("this executable")))?;
-        let mut command = Command::new(this);
+        let mut command = process::Command::new(this);
         command.arg("snag").current_dir(&self.root).env("CARGO_TARGET_DIR", target);
         Ok(command)
     }
@@ -159,7 +167,7 @@ impl Drop for Workspace {
 
 /// Runs a command to its end. Its exit code says what the gate thinks of the findings, which is of no
 /// interest here.
-fn wait_for(command: &mut Command) -> Result<(), Error> {
+fn wait_for(command: &mut process::Command) -> Result<(), Error> {
     let failed = Error::io("run", Path::new(command.get_program()));
     command.stdin(Stdio::null()).status().map(drop).map_err(failed)
 }

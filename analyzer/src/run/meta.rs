@@ -28,6 +28,10 @@ pub struct RunMeta {
     pub program: ProgramStatus,
     /// Processes that snag ended because no thread of theirs could ever run again.
     pub stuck: Vec<StuckProcess>,
+    /// Processes that were still running when the analysis began: what they would have done next
+    /// is not known.
+    #[serde(default)]
+    pub alive: Vec<u32>,
 }
 
 /// A process that snag ended.

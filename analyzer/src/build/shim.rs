@@ -1,0 +1,199 @@
+//! The shim: three crates, compiled once per rustc, sources and mode, and kept in a cache folder.
+//!
+//! Invariant: a folder `<cache>/<mode>-<key>` is whole. It is made under another name and renamed,
+//! with a lock held, so that any number of `cargo snag` may start at the same time.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, process};
+
+use crate::build::sysroot;
+use crate::build::toolchain::{SUPPORTED_TARGET, Toolchain};
+use crate::error::Error;
+
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/shim_sources.rs"));
+}
+
+/// The engine under the facade.
+pub const MODE: &str = "native";
+/// Environment variable that names the cache folder.
+pub const CACHE_ENV: &str = "SNAG_CACHE_DIR";
+/// Oldest minor version that the facade asks for by `cfg(snag_since = "1.NN")`.
+const FIRST_SINCE: u32 = 60;
+
+/// A compiled shim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shim {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Name of it: differs where anything that went into it differs.
+    pub key: String,
+}
+
+impl Shim {
+    /// The shim in this folder, which [`prepare`] made.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Shim {
+        let key = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Shim { root, key }
+    }
+
+    /// What rustc and rustdoc must be told.
+    #[must_use]
+    pub fn rustc_flags(&self) -> Vec<String> {
+        vec![
+            format!("--sysroot={}", self.root.join("sysroot").display()),
+            format!("-Ldependency={}", self.dependencies().display()),
+        ]
+    }
+
+    /// Where the real std and the runtime are.
+    #[must_use]
+    pub fn dependencies(&self) -> PathBuf {
+        self.root.join("deps")
+    }
+}
+
+/// One crate of the shim.
+struct ShimCrate {
+    name: &'static str,
+    root: &'static str,
+    externs: &'static [&'static str],
+}
+
+const CRATES: [ShimCrate; 3] = [
+    ShimCrate { name: "snag_trace", root: "trace/src/lib.rs", externs: &[] },
+    ShimCrate { name: "snag_runtime", root: "runtime/src/lib.rs", externs: &["snag_trace"] },
+    ShimCrate { name: "std", root: "std/src/lib.rs", externs: &["snag_runtime", "snag_trace"] },
+];
+
+/// The shim for this toolchain, compiled if it is not in the cache. `announce` is called before a
+/// compilation.
+///
+/// # Errors
+/// If the cache cannot be written or the shim does not compile.
+pub fn prepare(toolchain: &Toolchain, announce: impl FnOnce()) -> Result<Shim, Error> {
+    let cache = cache_folder()?;
+    let shim = Shim::at(cache.join(format!("{MODE}-{:016x}", key(toolchain))));
+    if shim.root.is_dir() {
+        return Ok(shim);
+    }
+    let lock_path = cache.join("lock");
+    let lock = File::create(&lock_path).map_err(Error::io_with_help("create", &lock_path, CACHE_HELP))?;
+    lock.lock().map_err(Error::io("lock", &lock_path))?;
+    if shim.root.is_dir() {
+        return Ok(shim);
+    }
+    announce();
+    let unfinished = cache.join(format!("{}.unfinished-{}", shim.key, process::id()));
+    let built = build(toolchain, &unfinished)
+        .and_then(|()| fs::rename(&unfinished, &shim.root).map_err(Error::io("create", &shim.root)));
+    if built.is_err() {
+        // What is left over would only take room; the error that matters is the first one.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    built.map(|()| shim)
+}
+
+const CACHE_HELP: &str =
+    "snag keeps its compiled shim there: set SNAG_CACHE_DIR to a folder that can be written";
+
+/// Differs where the shim would: another rustc, other sources, another place of the toolchain.
+fn key(toolchain: &Toolchain) -> u64 {
+    let sources = embedded::SOURCES_HASH.to_le_bytes();
+    let sysroot = toolchain.sysroot.as_os_str().as_encoded_bytes();
+    let parts: [&[u8]; 5] =
+        [b"layout 1", MODE.as_bytes(), &sources, toolchain.verbose_version.as_bytes(), sysroot];
+    parts.iter().flat_map(|part| part.iter().chain(&[0xff])).fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The first of the places for a cache that there is, made if it is missing.
+fn cache_folder() -> Result<PathBuf, Error> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let chosen = variable(CACHE_ENV)
+        .or_else(|| {
+            variable("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("snag"))
+        })
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/snag")));
+    let Some(folder) = chosen else { return private_temporary_folder() };
+    fs::create_dir_all(&folder).map_err(Error::io_with_help("create", &folder, CACHE_HELP))?;
+    std::path::absolute(&folder).map_err(Error::io("find", &folder))
+}
+
+/// A folder below the system's temporary one that belongs to this user alone: what is in it gets
+/// compiled into programs.
+fn private_temporary_folder() -> Result<PathBuf, Error> {
+    // SAFETY: getuid has no preconditions and cannot fail.
+    let user = unsafe { libc::getuid() };
+    let folder = env::temp_dir().join(format!("snag-{user}"));
+    let failed = || Error::io_with_help("create", &folder, CACHE_HELP);
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(failed())?;
+    let found = fs::symlink_metadata(&folder).map_err(failed())?;
+    if !found.is_dir() || found.uid() != user || found.mode() & 0o077 != 0 {
+        return Err(failed()(std::io::Error::other("it exists and is open to other users")));
+    }
+    Ok(folder)
+}
+
+/// Compiles everything into the folder `root`, which must not exist.
+fn build(toolchain: &Toolchain, root: &Path) -> Result<(), Error> {
+    let sources = root.join("src");
+    for (path, text) in embedded::SOURCES {
+        let file = sources.join(path);
+        let folder = file.parent().unwrap_or(&sources);
+        fs::create_dir_all(folder).map_err(Error::io_with_help("create", folder, CACHE_HELP))?;
+        fs::write(&file, text).map_err(Error::io("write", &file))?;
+    }
+    sysroot::lay_out(toolchain, root)?;
+    for part in &CRATES {
+        compile(toolchain, root, part)?;
+    }
+    Ok(())
+}
+
+fn compile(toolchain: &Toolchain, root: &Path, part: &ShimCrate) -> Result<(), Error> {
+    let deps = root.join("deps");
+    let out = if part.name == "std" { sysroot::target_libraries(root) } else { deps.clone() };
+    let mut rustc = Command::new(&toolchain.rustc);
+    rustc
+        .env_remove("RUSTC_BOOTSTRAP")
+        .arg(root.join("src").join(part.root))
+        .args(["--crate-name", part.name, "--crate-type", "rlib", "--edition", "2024"])
+        .args(["--target", SUPPORTED_TARGET, "--cap-lints", "allow"])
+        .args(["-Copt-level=3", "-Ccodegen-units=1", "-Cdebuginfo=1", "-Cmetadata=snag"])
+        .arg(format!("--remap-path-prefix={}=/snag", root.join("src").display()))
+        .arg(format!("-Ldependency={}", deps.display()))
+        .args(part.externs.iter().map(|name| format!("--extern={name}={}", rlib(&deps, name))))
+        .args(version_cfgs(toolchain))
+        .arg("-o")
+        .arg(rlib(&out, part.name));
+    let failed = |stderr| Error::Shim { name: part.name, rustc: toolchain.name().to_owned(), stderr };
+    let output = rustc.output().map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+fn rlib(folder: &Path, name: &str) -> String {
+    folder.join(format!("lib{name}.rlib")).display().to_string()
+}
+
+/// What the sources may ask of the compiler: `snag_since = "1.NN"` for each version up to it, and
+/// `snag_nightly`.
+fn version_cfgs(toolchain: &Toolchain) -> Vec<String> {
+    let mut flags = vec![
+        "--check-cfg=cfg(snag_since, values(any()))".to_owned(),
+        "--check-cfg=cfg(snag_nightly)".to_owned(),
+    ];
+    flags.extend((FIRST_SINCE..=toolchain.minor).map(|minor| format!("--cfg=snag_since=\"1.{minor}\"")));
+    if toolchain.nightly {
+        flags.push("--cfg=snag_nightly".to_owned());
+    }
+    flags
+}

@@ -1,0 +1,78 @@
+//! From a recording to a report and an exit code: the same for a run that has just ended and for a
+//! saved one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::detectors;
+use crate::error::Error;
+use crate::finding::{Report, Stats};
+use crate::gate::Levels;
+use crate::model::execution::Execution;
+use crate::model::names::PlainNames;
+use crate::reporters::{self, Style};
+use crate::run::folder::Recording;
+use crate::sources::Sources;
+
+/// How to report.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReportOptions {
+    /// What counts as a failure.
+    #[command(flatten)]
+    pub levels: Levels,
+    /// How to write the report
+    #[arg(long, default_value = "human", value_parser = formats(), help_heading = "Report")]
+    pub format: String,
+    /// Where to write the report instead of standard error
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub output: Option<PathBuf>,
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(reporters::REGISTRY.iter().map(|reporter| reporter.id()))
+}
+
+impl ReportOptions {
+    /// Refuses what cannot be done before anything is run.
+    ///
+    /// # Errors
+    /// If a rule does not exist.
+    pub fn check(&self) -> Result<(), Error> {
+        let rules: Vec<_> = detectors::REGISTRY.iter().map(|detector| detector.id()).collect();
+        self.levels.check(&rules)
+    }
+
+    /// Judges the recording, writes the report, and gives the exit code.
+    ///
+    /// # Errors
+    /// If the report cannot be written.
+    pub fn conclude(&self, recording: Recording, color: bool) -> Result<u8, Error> {
+        let sources = Sources::new(recording.meta.workspace_root.clone());
+        let report = judge(recording, &self.levels);
+        let reporter = reporters::find(&self.format).expect("clap accepts only registered formats");
+        match &self.output {
+            None => {
+                let style = Style { color, ..Style::of_stderr() };
+                eprint!("{}", reporter.render(&report, &sources, &style));
+            }
+            Some(file) => {
+                let text = reporter.render(&report, &sources, &Style::FILE);
+                fs::write(file, text).map_err(Error::io("write", file))?;
+            }
+        }
+        Ok(self.levels.exit_code(&report.findings, report.program))
+    }
+}
+
+fn judge(recording: Recording, levels: &Levels) -> Report {
+    let Recording { meta, traces, warnings } = recording;
+    let execution = Execution::load(traces, &meta);
+    let mut findings = detectors::run_all(&execution, &PlainNames(&execution));
+    findings.retain(|finding| levels.reports(finding));
+    let stats = Stats {
+        events: execution.events.len() as u64,
+        threads: execution.thread_ids().count() as u64,
+        processes: execution.processes.len() as u64,
+    };
+    Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings }
+}

@@ -1,0 +1,74 @@
+//! Progress on standard error, in cargo's own form.
+
+use std::ffi::OsString;
+
+use crate::build::cargo_config::values_of;
+use crate::reporters::Style;
+
+/// Says what is being done.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    quiet: bool,
+    color: bool,
+}
+
+impl Progress {
+    /// As quiet and as colourful as cargo's own flags ask for.
+    #[must_use]
+    pub fn like_cargo(cargo_arguments: &[OsString]) -> Progress {
+        let asked = values_of(cargo_arguments, "--color").next_back().map(ToOwned::to_owned);
+        let asked = asked.or_else(|| std::env::var_os("CARGO_TERM_COLOR"));
+        let color = match asked.as_deref().and_then(|asked| asked.to_str()) {
+            Some("always") => true,
+            Some("never") => false,
+            _ => Style::of_stderr().color,
+        };
+        let flags = cargo_arguments.iter().take_while(|argument| *argument != "--");
+        let quiet = flags.into_iter().any(|argument| is_quiet(&argument.to_string_lossy()));
+        Progress { quiet, color }
+    }
+
+    /// Whether colour is wanted.
+    #[must_use]
+    pub fn color(self) -> bool {
+        self.color
+    }
+
+    /// One line: a verb, and what it is done to.
+    pub fn say(self, verb: &str, what: &str) {
+        if self.quiet {
+            return;
+        }
+        let (green, off) = if self.color { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
+        eprintln!("{green}{verb:>12}{off} {what}");
+    }
+
+    /// A warning, which even a quiet run gives.
+    pub fn warn(self, what: &str) {
+        let (yellow, off) = if self.color { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+        eprintln!("{yellow}warning{off}: {what}");
+    }
+}
+
+/// `--quiet`, or `-q` among short flags without values.
+fn is_quiet(flag: &str) -> bool {
+    let short = flag.strip_prefix('-').filter(|short| !short.is_empty());
+    flag == "--quiet"
+        || short
+            .is_some_and(|short| short.contains('q') && short.chars().all(|letter| "qrv".contains(letter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_is_heard_in_each_spelling_and_only_before_the_programs_arguments() {
+        let quiet = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            Progress::like_cargo(&arguments).quiet
+        };
+        assert!(quiet("-q") && quiet("--release --quiet") && quiet("-rq"));
+        assert!(!quiet("-p quick") && !quiet("-- -q") && !quiet("-Zq"));
+    }
+}

@@ -1,0 +1,144 @@
+//! `cargo snag run` and `cargo snag test`: build, record, analyze.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::{env, fs};
+
+use crate::build::invocation::Invocation;
+use crate::build::wrapper::FAILURES_FILE;
+use crate::commands::analysis::ReportOptions;
+use crate::commands::progress::Progress;
+use crate::commands::{Command, Given};
+use crate::error::Error;
+use crate::run::folder::{self, RunFolder};
+use crate::run::launch::{Outcome, launch, replace_with};
+use crate::run::meta::RunMeta;
+
+/// A command that has cargo build and run something.
+#[derive(Debug)]
+pub struct Record {
+    verb: &'static str,
+    about: &'static str,
+    after: &'static str,
+    test_harness: bool,
+}
+
+/// `cargo snag run`.
+pub static RUN: Record = Record {
+    verb: "run",
+    about: "Run a binary or example as `cargo run` does, and report what is wrong with its concurrency",
+    after: "All other flags are those of `cargo run`, and what follows `--` is the program's.",
+    test_harness: false,
+};
+
+/// `cargo snag test`.
+pub static TEST: Record = Record {
+    verb: "test",
+    about: "Run tests as `cargo test` does, and report what is wrong with their concurrency",
+    after: "All other flags are those of `cargo test`, and what follows `--` is the test harness's.",
+    test_harness: true,
+};
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    #[command(flatten)]
+    report: ReportOptions,
+    /// Build this crate with the real std: what happens in it is then not seen
+    #[arg(long, value_name = "CRATE", help_heading = "Recording")]
+    plain: Vec<String>,
+    /// How many runs to keep in `target/snag/runs`, this one included
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Recording")]
+    keep: usize,
+}
+
+impl Command for Record {
+    fn spec(&self) -> clap::Command {
+        let spec = clap::Command::new(self.verb)
+            .about(self.about)
+            .after_help(self.after)
+            .override_usage(format!("cargo snag {} [OPTIONS] [CARGO'S OPTIONS] [-- <ARGS>...]", self.verb));
+        <Options as clap::Args>::augment_args(spec)
+    }
+
+    fn passes_arguments_on(&self) -> bool {
+        true
+    }
+
+    fn execute(&self, given: Given<'_>) -> Result<u8, Error> {
+        let options: Options = given.own();
+        options.report.check()?;
+        let progress = Progress::like_cargo(&given.cargo);
+        let only_builds = self.test_harness && only_builds(&given.cargo);
+        let invocation = Invocation::prepare(given.cargo, options.plain, |rustc| {
+            progress.say("Preparing", &format!("the recording std for {rustc}"));
+        })?;
+        let mut cargo = invocation.command(self.verb)?;
+        if only_builds {
+            return Err(replace_with(cargo));
+        }
+        let runs = invocation.snag_folder().join("runs");
+        let run = RunFolder::create(&runs)?;
+        folder::prune(&runs, options.keep);
+        let mut meta = self.describe(&invocation, &run, given.line);
+        run.save(&meta)?;
+        progress.say("Recording", &format!("into {}", for_people(&run.path)));
+        let outcome = launch(&mut cargo, &run, self.test_harness)?;
+        check_that_it_ran(&outcome, &run)?;
+        meta.program = outcome.status;
+        meta.stuck = outcome.stuck;
+        meta.alive = folder::still_alive(&run);
+        run.save(&meta)?;
+        progress.say("Analyzing", &for_people(&run.path));
+        options.report.conclude(folder::load(&run.path)?, progress.color())
+    }
+}
+
+impl Record {
+    fn describe(&self, invocation: &Invocation, run: &RunFolder, line: Vec<String>) -> RunMeta {
+        let here = env::current_dir().unwrap_or_default();
+        RunMeta {
+            version: 1,
+            id: run.id.clone(),
+            command: line,
+            working_directory: here.display().to_string(),
+            workspace_root: invocation.project.workspace_root.display().to_string(),
+            engine: crate::build::shim::MODE.to_owned(),
+            toolchain: invocation.toolchain.name().to_owned(),
+            test_harness: self.test_harness,
+            ..RunMeta::default()
+        }
+    }
+}
+
+/// Whether cargo is asked not to run anything.
+fn only_builds(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--no-run")
+}
+
+/// A path relative to where the user is, if it is below.
+fn for_people(path: &Path) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// A failure that comes before any program has made its trace is cargo's: it could not build.
+fn check_that_it_ran(outcome: &Outcome, run: &RunFolder) -> Result<(), Error> {
+    /// What cargo itself exits with.
+    const CARGO_FAILED: [i32; 2] = [1, 101];
+    let failed = outcome.status.exit.is_some_and(|code| CARGO_FAILED.contains(&code));
+    let traces = run.trace_files().map_err(Error::io("read", &run.path))?;
+    if !failed || !traces.is_empty() {
+        return Ok(());
+    }
+    let broken = fs::read_to_string(run.path.join(FAILURES_FILE)).unwrap_or_default();
+    let broken = broken.lines().next().map(str::to_owned);
+    // Nothing was recorded: an empty run would only be in the way.
+    let _ = fs::remove_dir_all(&run.path);
+    let help = broken.map(|name| {
+        format!(
+            "if `{name}` builds without snag, it needs something of std that snag's own lacks: \
+             leave it out with `--plain {name}`"
+        )
+    });
+    Err(Error::Cargo { help })
+}

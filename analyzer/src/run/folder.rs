@@ -1,0 +1,262 @@
+//! A run's folder: making one, and reading it back.
+//!
+//! `<target>/snag/runs/<id>` holds `run.json`, the clock page and a trace per process. Reading takes
+//! nothing for granted: any of them may be missing, cut or hostile.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use snag_trace::ProcessTrace;
+use snag_trace::layout::{CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, TRACE_EXTENSION, VERSION, clock};
+
+use crate::error::Error;
+use crate::finding::ProgramStatus;
+use crate::run::kernel;
+use crate::run::meta::RunMeta;
+
+/// Name of the file that says what was run.
+pub const META_FILE: &str = "run.json";
+
+/// A run's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Its name.
+    pub id: String,
+}
+
+/// Everything that a run left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// What was run.
+    pub meta: RunMeta,
+    /// A trace per process image, sorted by file name.
+    pub traces: Vec<ProcessTrace>,
+    /// What a reader must know about it.
+    pub warnings: Vec<String>,
+}
+
+const READ_ONLY_HELP: &str =
+    "runs are kept in the project's target folder: choose another with `--target-dir` or CARGO_TARGET_DIR";
+
+impl RunFolder {
+    /// Makes a new run folder with its clock page below `runs`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn create(runs: &Path) -> Result<RunFolder, Error> {
+        fs::create_dir_all(runs).map_err(Error::io_with_help("create", runs, READ_ONLY_HELP))?;
+        let (path, id) = loop {
+            let id = new_id();
+            let path = runs.join(&id);
+            match fs::create_dir(&path) {
+                Ok(()) => break (path, id),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io_with_help("create", &path, READ_ONLY_HELP)(error)),
+            }
+        };
+        let page = path.join(CLOCK_FILE);
+        fs::write(&page, clock_page()).map_err(Error::io("write", &page))?;
+        Ok(RunFolder { path, id })
+    }
+
+    /// Writes `run.json`, in place of an earlier one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, meta: &RunMeta) -> Result<(), Error> {
+        let (file, new) = (self.path.join(META_FILE), self.path.join("run.json.new"));
+        let mut text =
+            serde_json::to_vec_pretty(meta).map_err(|error| Error::io("write", &file)(error.into()))?;
+        text.push(b'\n');
+        fs::write(&new, text).map_err(Error::io("write", &new))?;
+        fs::rename(&new, &file).map_err(Error::io("write", &file))
+    }
+
+    /// Paths of the traces, sorted.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn trace_files(&self) -> io::Result<Vec<PathBuf>> {
+        trace_files(&self.path)
+    }
+}
+
+/// Removes the oldest runs that have ended, so that at most `keep` are left. What cannot be removed
+/// stays.
+pub fn prune(runs: &Path, keep: usize) {
+    let Ok(entries) = fs::read_dir(runs) else { return };
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    let too_many = folders.len().saturating_sub(keep.max(1));
+    for folder in &folders[..too_many] {
+        let meta = fs::read(folder.join(META_FILE)).ok();
+        let meta = meta.and_then(|text| serde_json::from_slice::<RunMeta>(&text).ok());
+        if meta.is_some_and(|meta| meta.program != ProgramStatus::default()) {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Processes of the run that have not ended: daemons, and children that nobody waited for.
+#[must_use]
+pub fn still_alive(run: &RunFolder) -> Vec<u32> {
+    let clock = run.path.join(CLOCK_FILE);
+    let files = run.trace_files().unwrap_or_default();
+    let pids = files.iter().filter_map(|file| {
+        let stem = file.file_stem()?.to_str()?;
+        stem.split('-').next()?.parse().ok()
+    });
+    let mut alive: Vec<u32> =
+        pids.filter(|&pid| kernel::lives(pid) && kernel::has_mapped(pid, &clock)).collect();
+    alive.dedup();
+    alive
+}
+
+/// Reads a run folder, or a single trace file.
+///
+/// # Errors
+/// If it is neither, if `run.json` is damaged, or if a trace cannot be read at all.
+pub fn load(path: &Path) -> Result<Recording, Error> {
+    if path.is_file() {
+        let meta =
+            RunMeta { version: 1, id: file_stem(path), engine: "native".to_owned(), ..RunMeta::default() };
+        let trace = read_trace(path)?;
+        let warnings = warnings_of(path, &trace);
+        return Ok(Recording { meta, traces: vec![trace], warnings });
+    }
+    let files = trace_files(path).map_err(Error::io("read", path))?;
+    let meta_file = path.join(META_FILE);
+    let mut recording = Recording::default();
+    match fs::read(&meta_file) {
+        Ok(text) => {
+            recording.meta = serde_json::from_slice(&text)
+                .map_err(|reason| Error::Meta { path: meta_file.clone(), reason })?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if files.is_empty() {
+                return Err(Error::NotARun { path: path.to_owned() });
+            }
+            recording.meta = RunMeta { version: 1, id: file_stem(path), ..RunMeta::default() };
+            recording.warnings.push("run.json is missing: how the program ended is not known".to_owned());
+        }
+        Err(error) => return Err(Error::io("read", &meta_file)(error)),
+    }
+    for file in files {
+        let trace = read_trace(&file)?;
+        recording.warnings.extend(warnings_of(&file, &trace));
+        recording.traces.push(trace);
+    }
+    Ok(recording)
+}
+
+fn read_trace(path: &Path) -> Result<ProcessTrace, Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    ProcessTrace::decode(&bytes).map_err(|reason| Error::Trace { path: path.to_owned(), reason })
+}
+
+/// What a reader must know about one trace.
+fn warnings_of(path: &Path, trace: &ProcessTrace) -> Vec<String> {
+    use snag_trace::layout::state;
+    let name = path.file_name().unwrap_or_default().display();
+    let stops = [
+        (state::DISK_FULL, "no space was left on the disk"),
+        (state::UNREACHABLE, "the trace file could not be opened any more"),
+        (state::LIMIT, "the trace reached its size limit"),
+    ];
+    let stopped = stops.iter().filter(|(bit, _)| trace.state & bit != 0);
+    let stopped = stopped.map(|(_, why)| format!("{name}: recording stopped early, {why}"));
+    let damaged = trace.damage.iter().map(|damage| {
+        format!("{name}: damaged at byte {}: {}; what comes after is left out", damage.offset, damage.what)
+    });
+    stopped.chain(damaged).collect()
+}
+
+fn trace_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == TRACE_EXTENSION) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn file_stem(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    absolute.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn clock_page() -> Vec<u8> {
+    let mut page = vec![0; CLOCK_SIZE];
+    page[clock::MAGIC..clock::MAGIC + 8].copy_from_slice(&CLOCK_MAGIC);
+    page[clock::VERSION..clock::VERSION + 4].copy_from_slice(&VERSION.to_le_bytes());
+    page
+}
+
+/// Time in UTC and a few random digits: `20260109T080706Z-5f3a`.
+fn new_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
+    format!("{}-{random:04x}", utc(now))
+}
+
+/// Seconds since the epoch as `YYYYMMDDThhmmssZ`, by Howard Hinnant's `civil_from_days`.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_tell_the_time_in_utc() {
+        assert_eq!(utc(0), "19700101T000000Z");
+        assert_eq!(utc(951_827_696), "20000229T123456Z");
+        assert_eq!(utc(1_767_225_599), "20251231T235959Z");
+    }
+
+    #[test]
+    fn a_run_without_traces_reads_back_as_it_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("runs")).unwrap();
+        let meta = RunMeta { version: 1, id: run.id.clone(), test_harness: true, ..RunMeta::default() };
+        run.save(&meta).unwrap();
+        let recording = load(&run.path).unwrap();
+        assert_eq!(recording, Recording { meta, ..Recording::default() });
+        let page = fs::read(run.path.join(CLOCK_FILE)).unwrap();
+        assert_eq!((page.len(), &page[..8]), (CLOCK_SIZE, &CLOCK_MAGIC[..]));
+    }
+
+    #[test]
+    fn a_folder_with_nothing_of_a_run_in_it_is_not_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(load(folder.path()), Err(Error::NotARun { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_trace_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("1.trace");
+        fs::write(&file, "hello, this is not a trace").unwrap();
+        assert!(matches!(load(&file), Err(Error::Trace { .. })));
+        assert!(matches!(load(folder.path()), Err(Error::Trace { .. })));
+    }
+}

@@ -1,0 +1,156 @@
+//! What the kernel knows of a process: `/proc/<pid>`, read without trust.
+
+use std::fs;
+use std::ops::Range;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::path::Path;
+
+/// A thread as the kernel sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelThread {
+    /// Its thread id.
+    pub id: u32,
+    /// Whether it sleeps and a signal could wake it (state `S`).
+    pub sleeps: bool,
+    /// How often it was switched to or from: unchanged means that it did not run.
+    pub switches: u64,
+}
+
+/// Signals that are handled in every Rust program: the guard pages of stacks.
+const RUNTIME_SIGNALS: u64 = 1 << (libc::SIGSEGV - 1) | 1 << (libc::SIGBUS - 1);
+/// Signals 32 and 33, glibc's own.
+const LIBC_SIGNALS: u64 = 0b11 << 31;
+
+/// All threads of a process, by id; nothing if it is gone.
+#[must_use]
+pub fn threads(pid: u32) -> Option<Vec<KernelThread>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let path = entry.ok()?.path();
+        let id = path.file_name()?.to_str()?.parse().ok()?;
+        found.push(parse_thread(id, &fs::read_to_string(path.join("status")).ok()?)?);
+    }
+    found.sort_unstable_by_key(|thread| thread.id);
+    Some(found)
+}
+
+fn parse_thread(id: u32, status: &str) -> Option<KernelThread> {
+    let sleeps = field(status, "State")?.starts_with('S');
+    let count = |name| field(status, name)?.parse::<u64>().ok();
+    let switches = count("voluntary_ctxt_switches")? + count("nonvoluntary_ctxt_switches")?;
+    Some(KernelThread { id, sleeps, switches })
+}
+
+/// Whether the process has handlers of its own for signals: then a wait may be ended from outside.
+/// Yes if that cannot be told.
+#[must_use]
+pub fn handles_signals(pid: u32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let caught = field(&status, "SigCgt").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    caught.is_none_or(|caught| caught & !(RUNTIME_SIGNALS | LIBC_SIGNALS) != 0)
+}
+
+/// Whether the process is there and not merely a zombie.
+#[must_use]
+pub fn lives(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    field(&status, "State").is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
+/// Whether the process has the run's clock page mapped: it is one of this run's, and not a later one
+/// that was given the same number.
+#[must_use]
+pub fn has_mapped(pid: u32, file: &Path) -> bool {
+    let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let wanted = file.as_os_str().as_encoded_bytes();
+    maps.split(|&byte| byte == b'\n').any(|line| line.ends_with(wanted))
+}
+
+/// Whether the thread sleeps in the system call `futex`; no if that cannot be told.
+#[must_use]
+pub fn sleeps_in_futex(pid: u32, thread: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).unwrap_or_default();
+    call.split(' ').next().and_then(|number| number.parse().ok()) == Some(libc::SYS_futex)
+}
+
+/// Whether any of these addresses lies in memory that other processes may have mapped too. Yes if
+/// that cannot be told.
+#[must_use]
+pub fn any_shared(pid: u32, addresses: &[u64]) -> bool {
+    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return true };
+    let shared: Vec<_> = maps.lines().filter_map(parse_shared).collect();
+    addresses.iter().any(|address| shared.iter().any(|range| range.contains(address)))
+}
+
+/// The range of a line of `maps`, if the mapping is shared: `55d0c000-55d0d000 rw-s …`.
+fn parse_shared(line: &str) -> Option<Range<u64>> {
+    let mut words = line.split(' ');
+    let (start, end) = words.next()?.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    let range = number(start)?..number(end)?;
+    words.next()?.ends_with('s').then_some(range)
+}
+
+/// A process, and not another one that got its number later.
+#[derive(Debug)]
+pub struct ProcessHandle(OwnedFd);
+
+impl ProcessHandle {
+    /// The process that has this number now.
+    #[must_use]
+    pub fn open(pid: u32) -> Option<ProcessHandle> {
+        let pid = libc::pid_t::try_from(pid).ok()?;
+        // SAFETY: the call takes two integers.
+        let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        let descriptor = i32::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
+        // SAFETY: the kernel has just given this descriptor to us.
+        Some(ProcessHandle(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Kills it; false if it is gone or belongs to somebody else.
+    #[must_use]
+    pub fn kill(&self) -> bool {
+        let (descriptor, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+        // SAFETY: the descriptor is a pidfd; a null pointer stands for the usual information.
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, libc::SIGKILL, no_info, 0) == 0 }
+    }
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_this_thread_runs() {
+        let own = threads(std::process::id()).unwrap();
+        assert!(own.iter().any(|thread| !thread.sleeps));
+        assert!(lives(std::process::id()));
+        assert!(threads(u32::MAX).is_none());
+        assert!(!lives(u32::MAX));
+    }
+
+    #[test]
+    fn only_shared_mappings_are_shared() {
+        assert_eq!(parse_shared("1000-2000 rw-p 00000000 00:00 0"), None);
+        assert_eq!(parse_shared("1000-2000 rw-s 00000000 00:01 5 /dev/zero (deleted)"), Some(0x1000..0x2000));
+        assert_eq!(parse_shared("nonsense"), None);
+    }
+
+    #[test]
+    fn a_killed_process_is_gone() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(ProcessHandle::open(child.id()).unwrap().kill());
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_status_without_its_fields_tells_nothing() {
+        assert_eq!(parse_thread(7, "Name:\tx\n"), None);
+        let status = "State:\tS (sleeping)\nvoluntary_ctxt_switches:\t4\nnonvoluntary_ctxt_switches:\t1\n";
+        assert_eq!(parse_thread(7, status), Some(KernelThread { id: 7, sleeps: true, switches: 5 }));
+    }
+}

@@ -1,0 +1,230 @@
+//! The watcher: ends a process in which no thread can ever run again.
+//!
+//! Invariant: it ends a process only if nothing can wake it. A look asks the kernel first, which
+//! costs next to nothing; only a process whose threads have all slept since an earlier look, without
+//! a single context switch, is judged by its trace. It is stuck if
+//! * its threads are exactly those that the recorder knows, and each waits, untimed, in a recorded
+//!   operation (in a libtest harness the main thread may instead sleep in an unrecorded futex: it
+//!   waits for the tests);
+//! * it handles no signals, so that no handler can give what is waited for;
+//! * nothing that is waited for lies in memory shared with other processes.
+//!
+//! Misses: a process that meets all this but for a thread that sleeps elsewhere (in `read`, in a
+//! timed wait) is left to run; what is deadlocked in it is reported when it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use snag_trace::decode::Record;
+use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION, clock};
+use snag_trace::{Kind, ProcessTrace};
+
+use crate::model::wait_for::WaitState;
+use crate::run::kernel::{self, KernelThread, ProcessHandle};
+use crate::run::meta::StuckProcess;
+use crate::run::tail::{Lost, Tail};
+
+/// Threads must have slept for so long.
+const QUIET: Duration = Duration::from_millis(300);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Watches all processes of a run.
+#[derive(Debug)]
+pub struct Watcher {
+    folder: PathBuf,
+    test_harness: bool,
+    pause: Duration,
+    processes: BTreeMap<u32, Process>,
+    ended: Vec<StuckProcess>,
+}
+
+/// The newest image of a process.
+#[derive(Debug)]
+struct Process {
+    pid: u32,
+    file: PathBuf,
+    follower: Option<Follower>,
+    /// When its threads were first seen as they are now.
+    since: Instant,
+    threads: Vec<KernelThread>,
+    /// Whether it has been judged as it is now: it is then not looked into again.
+    judged: bool,
+}
+
+/// What the trace says so far.
+#[derive(Debug)]
+struct Follower {
+    tail: Tail,
+    waits: WaitState,
+    /// Operating system's numbers of threads.
+    os_threads: BTreeMap<u32, u32>,
+}
+
+impl Watcher {
+    /// A watcher of the run in this folder.
+    #[must_use]
+    pub fn new(folder: PathBuf, test_harness: bool) -> Watcher {
+        Watcher { folder, test_harness, pause: SHORTEST_PAUSE, processes: BTreeMap::new(), ended: Vec::new() }
+    }
+
+    /// How long to wait before the next look: longer and longer.
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 5 / 4).min(LONGEST_PAUSE);
+        pause
+    }
+
+    /// Processes that were ended, in order.
+    #[must_use]
+    pub fn ended(self) -> Vec<StuckProcess> {
+        self.ended
+    }
+
+    /// Looks at every process, and ends those that are stuck.
+    pub fn look(&mut self) {
+        self.find_processes();
+        let clock = self.folder.join(CLOCK_FILE);
+        let harness = self.test_harness;
+        self.processes.retain(|_, process| {
+            let Some(threads) = kernel::threads(process.pid) else { return false };
+            if process.is_quiet(threads) && process.is_stuck(harness, &clock) {
+                self.ended.extend(process.end(&clock));
+            }
+            true
+        });
+    }
+
+    /// Takes in trace files that are new. A process that exec'd has one per image.
+    fn find_processes(&mut self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for file in entries.flatten().map(|entry| entry.path()) {
+            let Some((pid, image)) = image_of(&file) else { continue };
+            let newer = |known: &Process| image_of(&known.file).is_none_or(|(_, known)| known < image);
+            if self.processes.get(&pid).is_none_or(newer) && kernel::lives(pid) {
+                self.processes.insert(pid, Process::new(pid, file));
+            }
+        }
+    }
+}
+
+/// Process id and number of the image: `<pid>.trace`, `<pid>-<n>.trace`.
+fn image_of(file: &Path) -> Option<(u32, u32)> {
+    let extension = file.extension()?;
+    let stem = file.file_stem()?.to_str().filter(|_| extension == TRACE_EXTENSION)?;
+    match stem.split_once('-') {
+        None => Some((stem.parse().ok()?, 0)),
+        Some((pid, image)) => Some((pid.parse().ok()?, image.parse().ok()?)),
+    }
+}
+
+impl Process {
+    fn new(pid: u32, file: PathBuf) -> Process {
+        Process { pid, file, follower: None, since: Instant::now(), threads: Vec::new(), judged: false }
+    }
+
+    /// Whether all threads have slept for a while, and this has not been judged yet.
+    fn is_quiet(&mut self, threads: Vec<KernelThread>) -> bool {
+        if threads != self.threads {
+            self.threads = threads;
+            self.since = Instant::now();
+            self.judged = false;
+        }
+        !self.judged && self.since.elapsed() >= QUIET && self.threads.iter().all(|thread| thread.sleeps)
+    }
+
+    /// Whether nothing can wake any of its threads.
+    fn is_stuck(&mut self, harness: bool, clock: &Path) -> bool {
+        self.judged = true;
+        if self.follower.is_none() {
+            self.follower = Follower::open(&self.file);
+        }
+        let Some(follower) = &mut self.follower else { return false };
+        match follower.read_on() {
+            Ok(()) => {}
+            Err(_) => return false,
+        }
+        follower.waits.all_stuck(harness.then_some(MAIN_THREAD))
+            && follower.knows(&self.threads, self.pid, harness)
+            && !kernel::handles_signals(self.pid)
+            && kernel::has_mapped(self.pid, clock)
+            && !follower.waits_in_shared_memory(self.pid)
+    }
+
+    /// Ends the process, if it is still the one that was judged and still asleep.
+    fn end(&self, clock_file: &Path) -> Option<StuckProcess> {
+        let handle = ProcessHandle::open(self.pid)?;
+        let same = kernel::threads(self.pid)? == self.threads && kernel::has_mapped(self.pid, clock_file);
+        let page = fs::read(clock_file).ok()?;
+        let seq = u64::from_le_bytes(page.get(clock::SEQ..clock::SEQ + 8)?.try_into().ok()?);
+        (same && handle.kill()).then_some(StuckProcess { pid: self.pid, seq })
+    }
+}
+
+/// The number of the main thread.
+const MAIN_THREAD: u32 = 1;
+
+impl Follower {
+    fn open(file: &Path) -> Option<Follower> {
+        let tail = Tail::open(file).ok()?;
+        Some(Follower { tail, waits: WaitState::new(), os_threads: BTreeMap::new() })
+    }
+
+    fn read_on(&mut self) -> Result<(), Lost> {
+        let Follower { tail, waits, os_threads } = self;
+        tail.read_on(|record| {
+            if record.event.kind == Kind::ThreadStart {
+                os_threads.insert(record.event.thread, definition(record).0);
+            }
+            waits.apply(&record.event);
+        })
+    }
+
+    /// Whether the kernel's threads are exactly the recorded ones that wait. In a harness the main
+    /// thread may be one that waits elsewhere, if that is a futex.
+    fn knows(&self, threads: &[KernelThread], pid: u32, harness: bool) -> bool {
+        let waiting = |thread: &u32| self.waits.blocked(*thread).is_some();
+        let live = self.waits.live_threads();
+        let mut recorded = BTreeSet::new();
+        for thread in live.iter().filter(|thread| waiting(thread)) {
+            let Some(&os_thread) = self.os_threads.get(thread) else { return false };
+            recorded.insert(os_thread);
+        }
+        let mut unknown = threads.iter().filter(|thread| !recorded.remove(&thread.id)).peekable();
+        let main_waits_for_tests = match unknown.peek() {
+            None => true,
+            Some(thread) => harness && thread.id == pid && kernel::sleeps_in_futex(pid, thread.id),
+        };
+        main_waits_for_tests && unknown.count() <= 1 && recorded.is_empty()
+    }
+
+    /// Whether what some thread waits for may be given by another process. Yes if that is not known.
+    fn waits_in_shared_memory(&self, pid: u32) -> bool {
+        let live = self.waits.live_threads();
+        let wanted: BTreeSet<u32> = (live.iter())
+            .filter_map(|&thread| self.waits.blocked(thread))
+            .map(|blocked| blocked.object)
+            .filter(|&object| object != 0)
+            .collect();
+        let mut addresses = Vec::new();
+        let Ok(mut tail) = self.tail.rewound() else { return true };
+        let read = tail.read_on(|record| {
+            if record.event.kind == Kind::ObjectNew && wanted.contains(&record.event.object) {
+                addresses.push(definition(record).1);
+            }
+        });
+        read.is_err() || kernel::any_shared(pid, &addresses)
+    }
+}
+
+/// The operating system's thread id that a `ThreadStart` tells, and the address that an `ObjectNew`
+/// tells.
+fn definition(record: Record<'_>) -> (u32, u64) {
+    let mut definitions = ProcessTrace::default();
+    definitions.take(record);
+    let os_thread = definitions.threads.values().next().map_or(0, |info| info.os_thread);
+    let address = definitions.objects.values().next().map_or(0, |info| info.address);
+    (os_thread, address)
+}
