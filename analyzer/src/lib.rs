@@ -11,6 +11,7 @@ pub mod finding;
 pub mod gate;
 pub mod model;
 pub mod names;
+pub mod overlay;
 pub mod reporters;
 pub mod run;
 pub mod sources;

@@ -16,6 +16,6 @@ mod once;
 pub use condvar::{CondvarTag, Notify, Waiter};
 pub use lock::LockTag;
 pub use once::{OnceCall, once_pass};
-pub use snag_trace::{Mode, ObjectKind};
+pub use snag_trace::{Flags, Mode, ObjectKind};
 
 pub use crate::recorder::Place;
