@@ -19,5 +19,6 @@ fn after_fork_in_child() {
     unsafe {
         engine::current::after_fork_in_child();
         sync::once::after_fork_in_child();
+        sync::scope::after_fork_in_child();
     }
 }

@@ -18,6 +18,7 @@ pub mod condvar;
 pub mod mutex;
 pub mod once;
 pub mod rwlock;
+pub mod scope;
 pub mod thread;
 
 pub use barrier::Barrier;

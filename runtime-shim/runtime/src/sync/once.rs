@@ -1,6 +1,6 @@
 //! What is recorded around a once, whose state machine is the real std's.
 //!
-//! A once that is not complete yet is entered through [`enter`], which keeps a table of the
+//! A once that is not complete yet is entered through [`Entry`], which keeps a table of the
 //! threads inside, by address. Hence a thread that finds another one there (or itself, in an
 //! initialiser that needs its own result) says that it waits before it goes in, although the
 //! state machine would not tell whether it will.
@@ -18,6 +18,8 @@ use super::note;
 use crate::engine::current::queue::{Node, Table};
 use crate::recorder::{self, Place, objects};
 use core::cell::Cell;
+use core::marker::PhantomPinned;
+use core::pin::Pin;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
@@ -61,52 +63,6 @@ fn pass_recorded(address: usize, place: Option<Place>) {
     }
 }
 
-/// A thread inside an incomplete once.
-#[derive(Debug)]
-pub struct Entry {
-    node: Node,
-    object: u32,
-    requested: bool,
-    /// The initialiser ran here.
-    ran: Cell<bool>,
-    /// The real once's call came back.
-    returned: bool,
-    place: Option<Place>,
-}
-
-impl Entry {
-    /// Runs the initialiser `work`, from within the real once's call.
-    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Running<'a>(&'a Entry, Flags);
-        impl Drop for Running<'_> {
-            fn drop(&mut self) {
-                note(Kind::OnceEnd, Mode::Once, self.1, self.0.object, self.0.place);
-            }
-        }
-        self.ran.set(true);
-        BEGUN.fetch_add(1, Release);
-        note(Kind::OnceBegin, Mode::Once, Flags::NONE, self.object, self.place);
-        let mut running = Running(self, Flags::PANICKING);
-        let result = work();
-        running.1 = Flags::NONE;
-        result
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        INSIDE.with(self.node.key(), |list| list.remove(&self.node));
-        if self.ran.get() {
-            return;
-        }
-        if self.returned {
-            note(Kind::OncePass, Mode::Once, Flags::NONE, self.object, self.place);
-        } else if self.requested {
-            note(Kind::GiveUp, Mode::Once, Flags::NONE, self.object, self.place);
-        }
-    }
-}
-
 /// In the note of a node, beside the object's number: this thread only waits.
 const WAITS: u64 = 1 << 32;
 
@@ -119,43 +75,101 @@ pub enum Intent {
     Wait,
 }
 
-/// Makes `call`, which completes the once at `address` or waits for whoever does. `call` runs the
-/// initialiser, if it comes to that, through the [`Entry`] that it is given, or plainly if nothing
-/// is recorded. `complete` asks the real once.
-pub fn enter<R>(
-    address: usize,
-    intent: Intent,
+/// A thread inside an incomplete once: entered before the real once's call, in whose initialiser
+/// [`Entry::run`] is called, and dropped after it. Inert if nothing is recorded.
+#[derive(Debug)]
+pub struct Entry {
+    node: Node,
+    object: Cell<u32>,
+    entered: Cell<bool>,
+    requested: Cell<bool>,
+    /// The initialiser ran here.
+    ran: Cell<bool>,
+    /// The real once's call came back.
+    returned: Cell<bool>,
     place: Option<Place>,
-    complete: impl FnOnce() -> bool,
-    call: impl FnOnce(Option<&Entry>) -> R,
-) -> R {
-    if !recorder::on() {
-        return call(None);
+    _pinned: PhantomPinned,
+}
+
+impl Entry {
+    /// For the once at `address`.
+    #[must_use]
+    pub const fn new(address: usize, place: Option<Place>) -> Entry {
+        Entry {
+            node: Node::new(address),
+            object: Cell::new(0),
+            entered: Cell::new(false),
+            requested: Cell::new(false),
+            ran: Cell::new(false),
+            returned: Cell::new(false),
+            place,
+            _pinned: PhantomPinned,
+        }
     }
-    let mut entry = Entry {
-        node: Node::new(address),
-        object: 0,
-        requested: intent == Intent::Wait,
-        ran: Cell::new(false),
-        returned: false,
-        place,
-    };
-    INSIDE.with(address, |list| {
-        let inside = list.of(address).next().map(Node::note);
-        entry.object = match inside {
-            Some(note) => note as u32,
-            None if complete() => objects::by_address(ObjectKind::Once, address, place),
-            None => objects::renew(ObjectKind::Once, address, place),
-        };
-        entry.requested |= list.of(address).any(|node| node.note() & WAITS == 0);
-        let intent = if intent == Intent::Wait { WAITS } else { 0 };
-        // SAFETY: the entry does not move from here on, and leaves the list when dropped.
-        unsafe { list.push(&entry.node, u64::from(entry.object) | intent) };
-    });
-    if entry.requested {
-        note(Kind::Request, Mode::Once, Flags::NONE, entry.object, place);
+
+    /// Goes in. `complete` asks the real once.
+    pub fn enter(self: Pin<&Entry>, intent: Intent, complete: impl FnOnce() -> bool) {
+        if !recorder::on() || self.entered.replace(true) {
+            return;
+        }
+        let (address, place) = (self.node.key(), self.place);
+        INSIDE.with(address, |list| {
+            let object = match list.of(address).next() {
+                Some(node) => node.note() as u32,
+                None if complete() => objects::by_address(ObjectKind::Once, address, place),
+                None => objects::renew(ObjectKind::Once, address, place),
+            };
+            let waits = intent == Intent::Wait;
+            self.object.set(object);
+            self.requested.set(waits || list.of(address).any(|node| node.note() & WAITS == 0));
+            let note = u64::from(object) | if waits { WAITS } else { 0 };
+            // SAFETY: pinned, entered once, and taken out of the list when dropped.
+            unsafe { list.push(&self.get_ref().node, note) };
+        });
+        if self.requested.get() {
+            note(Kind::Request, Mode::Once, Flags::NONE, self.object.get(), place);
+        }
     }
-    let result = call(Some(&entry));
-    entry.returned = true;
-    result
+
+    /// Runs the initialiser `work`. It has failed if it panics, or if `succeeded` says so.
+    pub fn run<R>(&self, work: impl FnOnce() -> R, succeeded: impl FnOnce(&R) -> bool) -> R {
+        struct Running<'a>(&'a Entry, Flags);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                note(Kind::OnceEnd, Mode::Once, self.1, self.0.object.get(), self.0.place);
+            }
+        }
+        if !self.entered.get() {
+            return work();
+        }
+        self.ran.set(true);
+        BEGUN.fetch_add(1, Release);
+        note(Kind::OnceBegin, Mode::Once, Flags::NONE, self.object.get(), self.place);
+        let mut running = Running(self, Flags::PANICKING);
+        let result = work();
+        running.1 = Flags::PANICKING.when(!succeeded(&result));
+        result
+    }
+
+    /// The real once's call came back: the once is complete.
+    pub fn returned(&self) {
+        self.returned.set(true);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.entered.get() {
+            return;
+        }
+        INSIDE.with(self.node.key(), |list| list.remove(&self.node));
+        if self.ran.get() {
+            return;
+        }
+        if self.returned.get() {
+            note(Kind::OncePass, Mode::Once, Flags::NONE, self.object.get(), self.place);
+        } else if self.requested.get() {
+            note(Kind::GiveUp, Mode::Once, Flags::NONE, self.object.get(), self.place);
+        }
+    }
 }

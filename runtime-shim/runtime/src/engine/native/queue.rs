@@ -16,8 +16,7 @@ use core::sync::atomic::Ordering::{Acquire, Release};
 /// One thread at one address.
 #[derive(Debug)]
 pub struct Node {
-    key: usize,
-    linked: Cell<bool>,
+    key: Cell<usize>,
     next: Cell<*const Node>,
     previous: Cell<*const Node>,
     note: Cell<u64>,
@@ -29,8 +28,7 @@ impl Node {
     #[must_use]
     pub const fn new(key: usize) -> Node {
         Node {
-            key,
-            linked: Cell::new(false),
+            key: Cell::new(key),
             next: Cell::new(ptr::null()),
             previous: Cell::new(ptr::null()),
             note: Cell::new(0),
@@ -40,8 +38,13 @@ impl Node {
 
     /// The address it queues at.
     #[must_use]
-    pub const fn key(&self) -> usize {
-        self.key
+    pub fn key(&self) -> usize {
+        self.key.get()
+    }
+
+    /// Has it queue at another address; only while it is in no list.
+    pub fn move_to(&self, key: usize) {
+        self.key.set(key);
     }
 
     /// What was noted by [`List::push`], [`List::take`] or not at all (0). Only under the bucket's
@@ -90,7 +93,7 @@ impl List {
         let first = unsafe { self.first.as_ref() };
         // SAFETY: as above.
         core::iter::successors(first, |node| unsafe { node.next.get().as_ref() })
-            .filter(move |node| node.key == key)
+            .filter(move |node| node.key() == key)
     }
 
     /// Appends a node, with a note.
@@ -99,7 +102,6 @@ impl List {
     /// The node is not linked, and stays in place until it is unlinked.
     pub unsafe fn push(&mut self, node: &Node, note: u64) {
         node.note.set(note);
-        node.linked.set(true);
         node.next.set(ptr::null());
         node.previous.set(self.last);
         // SAFETY: linked nodes are alive.
@@ -110,9 +112,10 @@ impl List {
         self.last = node;
     }
 
-    /// Unlinks a node of this list; false if it is not linked any more.
+    /// Unlinks a node; false if it is not in this list (any more: it may have been taken, or the
+    /// list reset).
     pub fn remove(&mut self, node: &Node) -> bool {
-        if !node.linked.replace(false) {
+        if !self.of(node.key()).any(|linked| core::ptr::eq(linked, node)) {
             return false;
         }
         let (next, previous) = (node.next.get(), node.previous.get());
@@ -140,8 +143,6 @@ impl List {
             self.remove(node);
             // SAFETY: just unlinked; ours until woken.
             unsafe { taken.push(node, note) };
-            // For its own thread it is not in the list.
-            node.linked.set(false);
         }
         Taken(taken.first)
     }
