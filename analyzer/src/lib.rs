@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod detectors;
 pub mod error;
+pub mod explain;
 pub mod finding;
 pub mod gate;
 pub mod model;

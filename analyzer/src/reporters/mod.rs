@@ -8,8 +8,6 @@ mod json;
 mod short;
 mod snippet;
 
-use std::io::IsTerminal;
-
 use crate::finding::{Certainty, Report};
 use crate::sources::Sources;
 
@@ -44,20 +42,19 @@ pub struct Style {
 }
 
 impl Style {
-    /// For a file or a pipe: no colour, 100 columns.
-    pub const FILE: Style = Style { color: false, unicode: true, graphical: true, width: 100 };
+    /// For a file or a pipe: no colour, 80 columns.
+    pub const FILE: Style = Style { color: false, unicode: true, graphical: true, width: 80 };
 
     /// What standard error is, by the rules that miette follows: `NO_COLOR`, `FORCE_COLOR`,
     /// `NO_GRAPHICS`, the locale and the terminal's width.
     #[must_use]
     pub fn of_stderr() -> Style {
         let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
-        let piped = !std::io::stderr().is_terminal();
         Style {
             color: supports_color::on(supports_color::Stream::Stderr).is_some(),
             unicode: supports_unicode::on(supports_unicode::Stream::Stderr),
             graphical: std::env::var("NO_GRAPHICS").map_or(true, |value| value == "0"),
-            width: width.unwrap_or(if piped { Style::FILE.width } else { 80 }).max(40),
+            width: width.unwrap_or(Style::FILE.width).max(40),
         }
     }
 }
