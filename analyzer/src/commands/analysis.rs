@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::finding::{Report, Stats};
 use crate::gate::Levels;
 use crate::model::execution::Execution;
-use crate::model::names::PlainNames;
+use crate::names::SourceNames;
 use crate::reporters::{self, Style};
 use crate::run::folder::Recording;
 use crate::sources::Sources;
@@ -48,7 +48,7 @@ impl ReportOptions {
     /// If the report cannot be written.
     pub fn conclude(&self, recording: Recording, color: bool) -> Result<u8, Error> {
         let sources = Sources::new(recording.meta.workspace_root.clone());
-        let report = judge(recording, &self.levels);
+        let report = judge(recording, &self.levels, &sources);
         let reporter = reporters::find(&self.format).expect("clap accepts only registered formats");
         match &self.output {
             None => {
@@ -64,10 +64,10 @@ impl ReportOptions {
     }
 }
 
-fn judge(recording: Recording, levels: &Levels) -> Report {
+fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Report {
     let Recording { meta, traces, warnings } = recording;
     let execution = Execution::load(traces, &meta);
-    let mut findings = detectors::run_all(&execution, &PlainNames(&execution));
+    let mut findings = detectors::run_all(&execution, &SourceNames::new(&execution, sources));
     findings.retain(|finding| levels.reports(finding));
     let stats = Stats {
         events: execution.events.len() as u64,
