@@ -80,7 +80,7 @@ impl WaitState {
 
     /// Takes in the next event of its thread.
     pub fn apply(&mut self, event: &Event) {
-        if matches!(event.kind, Kind::Owner | Kind::ProcessInfo | Kind::SiteDef) {
+        if matches!(event.kind, Kind::Owner | Kind::ProcessInfo | Kind::SiteDef | Kind::CodeSite) {
             return;
         }
         let state = self.threads.entry(event.thread).or_default();

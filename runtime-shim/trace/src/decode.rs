@@ -110,6 +110,9 @@ pub struct ProcessTrace {
     pub objects: BTreeMap<u32, ObjectInfo>,
     /// Source locations by number.
     pub sites: BTreeMap<u32, Site>,
+    /// Addresses of code by the number of the source location that they stand for. Such a site's
+    /// file, line and column are empty until somebody looks them up in the executable.
+    pub code_sites: BTreeMap<u32, u64>,
     /// Events that are not definitions, in the order of their sequence numbers.
     pub events: Vec<Event>,
     /// Where the file could not be read.
@@ -160,7 +163,15 @@ fn half(bytes: &[u8], at: usize) -> Option<u32> {
 /// Whether records of this kind carry a payload.
 #[must_use]
 pub const fn is_long(kind: Kind) -> bool {
-    matches!(kind, Kind::ProcessInfo | Kind::SiteDef | Kind::ThreadStart | Kind::ThreadName | Kind::ObjectNew)
+    matches!(
+        kind,
+        Kind::ProcessInfo
+            | Kind::SiteDef
+            | Kind::CodeSite
+            | Kind::ThreadStart
+            | Kind::ThreadName
+            | Kind::ObjectNew
+    )
 }
 
 impl ChunkCursor {
@@ -309,6 +320,10 @@ impl ProcessTrace {
             Kind::SiteDef => {
                 let (line, column) = (half(payload, 0).unwrap_or(0), half(payload, 4).unwrap_or(0));
                 self.sites.insert(event.object, Site { file: text(8), line, column });
+            }
+            Kind::CodeSite => {
+                self.code_sites.insert(event.object, word(payload, 0).unwrap_or(0));
+                self.sites.insert(event.object, Site::default());
             }
             Kind::ThreadStart => {
                 let (os_thread, parent) = (half(payload, 0).unwrap_or(0), half(payload, 4).unwrap_or(0));

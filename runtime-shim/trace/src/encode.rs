@@ -72,6 +72,12 @@ pub fn site_def(line: u32, column: u32, file: &[u8]) -> Payload {
     Payload::default().u32(line).u32(column).bytes(file)
 }
 
+/// Payload of [`Kind::CodeSite`]: the address to which a call returns, as it is loaded.
+#[must_use]
+pub fn code_site(address: u64) -> Payload {
+    Payload::default().u64(address)
+}
+
 /// Payload of [`Kind::ThreadStart`]: the operating system's thread id, the thread that spawned it
 /// (0 if none is known) and the name, empty if it has none.
 #[must_use]

@@ -50,8 +50,12 @@ wire_enum! {
         /// Long: first use of an object. See [`crate::encode::object_new`]. `site` is the place
         /// of that use.
         ObjectNew = 6,
-        /// The object ends here (`pthread_mutex_destroy`, the last handle of a channel).
+        /// The object ends here (`pthread_mutex_destroy`, the last handle of a channel): nobody
+        /// holds it or waits for it any more, and what still comes of it does not count.
         ObjectEnd = 7,
+        /// Long: defines the source location `object` by an address of code, for callers that are
+        /// not Rust. See [`crate::encode::code_site`].
+        CodeSite = 8,
 
         /// Starts thread `arg`.
         Spawn = 10,

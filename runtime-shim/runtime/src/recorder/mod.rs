@@ -26,6 +26,15 @@ pub use threads::{current_thread, new_thread, thread_begin, thread_panicked};
 /// A place in the user's source.
 pub type Place = &'static Location<'static>;
 
+/// Where an operation was called.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    /// In Rust code that knows its caller, or nobody knows where.
+    Place(Option<Place>),
+    /// In code of any language, at the instruction before this address.
+    Code(usize),
+}
+
 const UNKNOWN: u8 = 0;
 const STARTING: u8 = 1;
 const ON: u8 = 2;
@@ -74,6 +83,17 @@ pub fn record(kind: Kind, mode: Mode, flags: Flags, object: u32, place: Option<P
     }
     threads::with(|local| {
         let site = place.map_or(0, |place| sites::number(local, place));
+        local.write(kind, mode, flags, object, site, arg, &[])
+    })
+}
+
+/// As [`record`], for callers that are known by the address of their code.
+pub fn record_at(kind: Kind, mode: Mode, flags: Flags, object: u32, at: At, arg: u64) -> u64 {
+    if !on() {
+        return 0;
+    }
+    threads::with(|local| {
+        let site = sites::number_at(local, at);
         local.write(kind, mode, flags, object, site, arg, &[])
     })
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use snag_trace::encode::object_new;
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
-use super::{Place, sites, threads};
+use super::{At, Place, sites, threads};
 
 static LAST: AtomicU32 = AtomicU32::new(0);
 
@@ -17,9 +17,13 @@ pub(crate) fn new_number() -> u32 {
 
 /// Records that object `number` exists.
 pub(crate) fn define(number: u32, kind: ObjectKind, birth: u32, address: usize, place: Option<Place>) {
+    define_at(number, kind, birth, address, At::Place(place));
+}
+
+fn define_at(number: u32, kind: ObjectKind, birth: u32, address: usize, at: At) {
     let payload = object_new(kind, birth, address as u64);
     threads::with(|local| {
-        let site = place.map_or(0, |place| sites::number(local, place));
+        let site = sites::number_at(local, at);
         local.write(Kind::ObjectNew, Mode::None, Flags::NONE, number, site, 0, payload.as_slice())
     });
 }
@@ -64,6 +68,11 @@ fn slot(address: usize, make: bool) -> Option<&'static Slot> {
 /// The number of the object at `address`, which must not be 0; a new one if none is known there.
 /// 0 if recording is off or the table full.
 pub fn by_address(kind: ObjectKind, address: usize, place: Option<Place>) -> u32 {
+    by_address_at(kind, address, At::Place(place))
+}
+
+/// As [`by_address`], for callers that are known by the address of their code.
+pub fn by_address_at(kind: ObjectKind, address: usize, at: At) -> u32 {
     if !super::on() {
         return 0;
     }
@@ -75,7 +84,7 @@ pub fn by_address(kind: ObjectKind, address: usize, place: Option<Place>) -> u32
     let number = new_number();
     match slot.number.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
-            define(number, kind, 0, address, place);
+            define_at(number, kind, 0, address, at);
             number
         }
         Err(winner) => winner,
@@ -84,25 +93,35 @@ pub fn by_address(kind: ObjectKind, address: usize, place: Option<Place>) -> u32
 
 /// A new object begins at `address`, which must not be 0; gives its number.
 pub fn renew(kind: ObjectKind, address: usize, place: Option<Place>) -> u32 {
+    renew_at(kind, address, At::Place(place))
+}
+
+/// As [`renew`], for callers that are known by the address of their code.
+pub fn renew_at(kind: ObjectKind, address: usize, at: At) -> u32 {
     if !super::on() {
         return 0;
     }
     let Some(slot) = slot(address, true) else { return 0 };
     let number = new_number();
     slot.number.store(number, Ordering::Release);
-    define(number, kind, 0, address, place);
+    define_at(number, kind, 0, address, at);
     number
 }
 
 /// The object at `address` ends.
 pub fn end(address: usize, place: Option<Place>) {
+    end_at(address, At::Place(place));
+}
+
+/// As [`end`], for callers that are known by the address of their code.
+pub fn end_at(address: usize, at: At) {
     if !super::on() {
         return;
     }
     if let Some(slot) = slot(address, false) {
         let number = slot.number.swap(0, Ordering::AcqRel);
         if number != 0 {
-            super::record(Kind::ObjectEnd, Mode::None, Flags::NONE, number, place, 0);
+            super::record_at(Kind::ObjectEnd, Mode::None, Flags::NONE, number, at, 0);
         }
     }
 }

@@ -1,44 +1,58 @@
 //! Numbers for source locations: each is defined in the trace once, at its first use.
 //!
-//! A `Location` is a static of the program, so its address identifies it. The number is its slot in
-//! a table without locks; slot and definition are published in this order, so that a process that
+//! A `Location` is a static of the program, so its address identifies it; so does the address of the
+//! code that called, where the caller has no `Location`. The number is its slot in a table without locks; slot and definition are published in this order, so that a process that
 //! is killed between the two leaves one place unknown. Several addresses may mean one place.
 
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use snag_trace::encode::site_def;
+use snag_trace::encode::{code_site, site_def};
 use snag_trace::{Flags, Kind, Mode};
 
-use super::Place;
 use super::threads::Local;
+use super::{At, Place};
 
 const SLOTS: usize = 1 << 16;
 /// Slots that are tried before a place goes without a number.
 const TRIES: usize = 256;
 
-static TABLE: [AtomicPtr<core::panic::Location<'static>>; SLOTS] =
-    [const { AtomicPtr::new(null_mut()) }; SLOTS];
+/// Addresses of `Location`s and of code, which cannot be the same.
+static TABLE: [AtomicPtr<()>; SLOTS] = [const { AtomicPtr::new(null_mut()) }; SLOTS];
+
+/// The number of a place, 0 if there is none or the table is full.
+#[inline]
+pub(super) fn number_at(local: &Local, at: At) -> u32 {
+    match at {
+        At::Place(place) => place.map_or(0, |place| number(local, place)),
+        At::Code(0) => 0,
+        At::Code(address) => find(local, at, core::ptr::without_provenance_mut(address)),
+    }
+}
 
 /// The number of `place`, 0 if the table is full.
 #[inline]
 pub(super) fn number(local: &Local, place: Place) -> u32 {
-    let wanted = core::ptr::from_ref(place).cast_mut();
-    let hash = (wanted.addr() as u64 >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    find(local, At::Place(Some(place)), core::ptr::from_ref(place).cast_mut().cast())
+}
+
+#[inline]
+fn find(local: &Local, at: At, wanted: *mut ()) -> u32 {
+    let hash = (wanted.addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
     let first = hash as usize & (SLOTS - 1);
     if TABLE[first].load(Ordering::Relaxed) == wanted {
         return first as u32 + 1;
     }
-    search(local, place, wanted, first)
+    search(local, at, wanted, first)
 }
 
 #[cold]
-fn search(local: &Local, place: Place, wanted: *mut core::panic::Location<'static>, first: usize) -> u32 {
+fn search(local: &Local, at: At, wanted: *mut (), first: usize) -> u32 {
     for step in 0..TRIES {
         let slot = (first + step) & (SLOTS - 1);
         match TABLE[slot].compare_exchange(null_mut(), wanted, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
-                define(local, slot as u32 + 1, place);
+                define(local, slot as u32 + 1, at);
                 return slot as u32 + 1;
             }
             Err(there) if there == wanted => return slot as u32 + 1,
@@ -48,9 +62,15 @@ fn search(local: &Local, place: Place, wanted: *mut core::panic::Location<'stati
     0
 }
 
-fn define(local: &Local, number: u32, place: Place) {
-    let payload = site_def(place.line(), place.column(), place.file().as_bytes());
-    local.write(Kind::SiteDef, Mode::None, Flags::NONE, number, 0, 0, payload.as_slice());
+fn define(local: &Local, number: u32, at: At) {
+    let (kind, payload) = match at {
+        At::Place(None) => return,
+        At::Place(Some(place)) => {
+            (Kind::SiteDef, site_def(place.line(), place.column(), place.file().as_bytes()))
+        }
+        At::Code(address) => (Kind::CodeSite, code_site(address as u64)),
+    };
+    local.write(kind, Mode::None, Flags::NONE, number, 0, 0, payload.as_slice());
 }
 
 /// In a forked child: its trace file has no definitions yet.
