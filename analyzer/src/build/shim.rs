@@ -12,6 +12,7 @@ use std::{env, process};
 use crate::build::sysroot;
 use crate::build::toolchain::{SUPPORTED_TARGET, Toolchain};
 use crate::error::Error;
+use crate::overlay;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/shim_sources.rs"));
@@ -103,7 +104,7 @@ const CACHE_HELP: &str =
 
 /// Differs where the shim would: another rustc, other sources, another place of the toolchain.
 fn key(toolchain: &Toolchain) -> u64 {
-    let sources = embedded::SOURCES_HASH.to_le_bytes();
+    let sources = [embedded::SOURCES_HASH.to_le_bytes(), overlay::key().to_le_bytes()].concat();
     let sysroot = toolchain.sysroot.as_os_str().as_encoded_bytes();
     let parts: [&[u8]; 5] =
         [b"layout 1", MODE.as_bytes(), &sources, toolchain.verbose_version.as_bytes(), sysroot];

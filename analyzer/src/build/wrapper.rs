@@ -19,6 +19,7 @@ use std::{env, io};
 use crate::build::cargo_config::values_of;
 use crate::build::shim::Shim;
 use crate::build::toolchain::SUPPORTED_TARGET;
+use crate::overlay::{self, Outcome};
 
 /// Environment variable that names the shim's folder, and makes this program a wrapper.
 pub const SHIM_ENV: &str = "SNAG_WRAPPER";
@@ -86,19 +87,33 @@ impl Wrapper {
             command.insert(0, chained);
         }
         let program = command.remove(0);
-        let mut arguments = command;
+        let arguments = command;
         if arguments.last().is_some_and(|last| last == "-vV") {
             return self.answer_version(&program, &arguments);
         }
         let Some(name) = self.facade_crate(&arguments) else {
             return Err(Command::new(program).args(arguments).exec());
         };
+        let mut arguments = self.with_overlay(arguments);
         arguments.extend(self.shim.rustc_flags().into_iter().map(OsString::from));
         let status = Command::new(program).args(arguments).status()?;
         if !status.success() {
             note_failure(&name);
         }
         Ok(exit_code(status.code()))
+    }
+
+    /// The same command line, with the sources of a lock crate substituted.
+    fn with_overlay(&self, arguments: Vec<OsString>) -> Vec<OsString> {
+        let package = env::var("CARGO_PKG_NAME").unwrap_or_default();
+        match overlay::substitute(&arguments, &package, &self.shim.root.join("overlay")) {
+            Outcome::AsIs => arguments,
+            Outcome::Instead(arguments) => arguments,
+            Outcome::Warn(what) => {
+                eprintln!("warning: {what}");
+                arguments
+            }
+        }
     }
 
     fn rustdoc(&self, mut arguments: Vec<OsString>) -> io::Result<ExitCode> {
