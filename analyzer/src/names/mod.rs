@@ -1,4 +1,4 @@
-//! Names of objects, threads and places, from the sources and symbols of what ran.
+//! Names of objects, threads and places, from the sources, symbols and debug information of what ran.
 //!
 //! An object is called by, in this order: the variable, field or static into which it was born; the
 //! static at its address; what the places that used it call it; its kind and first place.
@@ -88,7 +88,7 @@ impl<'a> SourceNames<'a> {
 
     fn symbols(&self, executable: &str) -> Rc<Symbols> {
         let mut known = self.symbols.borrow_mut();
-        let read = || Rc::new(Symbols::read(executable));
+        let read = || Rc::new(Symbols::of(executable));
         Rc::clone(known.entry(executable.to_owned()).or_insert_with(read))
     }
 
@@ -97,7 +97,7 @@ impl<'a> SourceNames<'a> {
         let trace = &process.definitions;
         let in_file = info.address.checked_sub(trace.load_base)?;
         let symbols = self.symbols(&trace.executable);
-        symbols.at(in_file).map(|(name, offset)| (name.to_owned(), offset))
+        symbols.static_at(in_file).map(|(name, offset)| (name.to_owned(), offset))
     }
 
     /// The best name that a place of use gives.
@@ -198,7 +198,15 @@ impl Names for SourceNames<'_> {
     }
 
     fn place(&self, process: u32, site: u32) -> Option<Place> {
-        let site = self.process(process)?.definitions.sites.get(&site)?;
+        let trace = &self.process(process)?.definitions;
+        let called = trace.code_sites.get(&site).map(|address| {
+            let in_file = address.checked_sub(trace.load_base)?;
+            self.symbols(&trace.executable).call_before(in_file)
+        });
+        let site = match called {
+            Some(called) => called?,
+            None => trace.sites.get(&site)?.clone(),
+        };
         Some(Place { file: self.sources.shorten(&site.file), line: site.line, column: site.column })
     }
 

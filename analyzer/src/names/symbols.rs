@@ -1,36 +1,70 @@
-//! Names of statics by address, from the symbol table of the executable.
+//! What an executable says of addresses: names of statics from its symbol table, places of code from
+//! its debug information.
 //!
-//! Known misses: stripped executables, statics of shared libraries, and statics that the linker
-//! merged; they get no name here.
+//! Known misses: stripped executables, shared libraries, and statics that the linker merged.
 
+use std::cell::OnceCell;
+use std::fmt;
+
+use addr2line::Loader;
+use addr2line::fallible_iterator::FallibleIterator as _;
 use object::{Object, ObjectSymbol, SymbolKind};
+use snag_trace::Site;
 
-/// The statics of one executable, by address in the file.
-#[derive(Debug, Default)]
+/// One executable, by addresses in the file.
+#[derive(Default)]
 pub(super) struct Symbols {
+    executable: String,
     /// Start, size in bytes, name; sorted by start.
-    statics: Vec<(u64, u64, String)>,
+    statics: OnceCell<Vec<(u64, u64, String)>>,
+    code: OnceCell<Option<Loader>>,
+}
+
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Symbols").field("executable", &self.executable).finish_non_exhaustive()
+    }
 }
 
 impl Symbols {
-    /// Reads an executable; none if it is gone or not one.
-    pub(super) fn read(executable: &str) -> Symbols {
-        let Ok(bytes) = std::fs::read(executable) else { return Symbols::default() };
-        let Ok(file) = object::File::parse(&*bytes) else { return Symbols::default() };
-        let data = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Data);
-        let named = data
-            .filter_map(|symbol| Some((symbol.address(), symbol.size(), short_name(symbol.name().ok()?)?)));
-        let mut statics: Vec<_> = named.collect();
-        statics.sort();
-        Symbols { statics }
+    /// The symbols of this executable, none if it is gone. Nothing is read yet.
+    pub(super) fn of(executable: &str) -> Symbols {
+        Symbols { executable: executable.to_owned(), ..Symbols::default() }
     }
 
     /// The static that holds this address, and how far into it the address is.
-    pub(super) fn at(&self, address: u64) -> Option<(&str, u64)> {
-        let after = self.statics.partition_point(|(start, _, _)| *start <= address);
-        let (start, size, name) = self.statics.get(after.checked_sub(1)?)?;
+    pub(super) fn static_at(&self, address: u64) -> Option<(&str, u64)> {
+        let statics = self.statics.get_or_init(|| read_statics(&self.executable).unwrap_or_default());
+        let after = statics.partition_point(|(start, _, _)| *start <= address);
+        let (start, size, name) = statics.get(after.checked_sub(1)?)?;
         (address - start < (*size).max(1)).then_some((name.as_str(), address - start))
     }
+
+    /// The place of the call that returns to this address: the innermost one outside of the standard
+    /// library, if functions were inlined there.
+    pub(super) fn call_before(&self, address: u64) -> Option<Site> {
+        let code = self.code.get_or_init(|| Loader::new(&self.executable).ok()).as_ref()?;
+        let frames = code.find_frames(address.checked_sub(1)?).ok()?;
+        let places = frames.filter_map(|frame| Ok(frame.location.and_then(site_of)));
+        let places: Vec<Site> = places.collect().ok()?;
+        places.iter().find(|site| !site.file.starts_with("/rustc/")).or(places.first()).cloned()
+    }
+}
+
+fn site_of(location: addr2line::Location<'_>) -> Option<Site> {
+    let (file, line) = (location.file?.to_owned(), location.line?);
+    Some(Site { file, line, column: location.column.unwrap_or(1).max(1) })
+}
+
+fn read_statics(executable: &str) -> Option<Vec<(u64, u64, String)>> {
+    let bytes = std::fs::read(executable).ok()?;
+    let file = object::File::parse(&*bytes).ok()?;
+    let data = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Data);
+    let mut statics: Vec<_> = data
+        .filter_map(|symbol| Some((symbol.address(), symbol.size(), short_name(symbol.name().ok()?)?)))
+        .collect();
+    statics.sort();
+    Some(statics)
 }
 
 /// `bank::ACCOUNTS` as `ACCOUNTS`; nothing for what no source spells.
@@ -47,11 +81,12 @@ mod tests {
 
     #[test]
     fn an_address_inside_a_static_gives_its_name() {
-        let symbols = Symbols { statics: vec![(16, 8, "A".to_owned()), (32, 0, "B".to_owned())] };
-        assert_eq!(symbols.at(16), Some(("A", 0)));
-        assert_eq!(symbols.at(23), Some(("A", 7)));
-        assert_eq!(symbols.at(32), Some(("B", 0)));
-        assert_eq!((symbols.at(15), symbols.at(24)), (None, None));
+        let symbols = Symbols::default();
+        let _ = symbols.statics.set(vec![(16, 8, "A".to_owned()), (32, 0, "B".to_owned())]);
+        assert_eq!(symbols.static_at(16), Some(("A", 0)));
+        assert_eq!(symbols.static_at(23), Some(("A", 7)));
+        assert_eq!(symbols.static_at(32), Some(("B", 0)));
+        assert_eq!((symbols.static_at(15), symbols.static_at(24)), (None, None));
     }
 
     #[test]
@@ -62,13 +97,37 @@ mod tests {
         assert_eq!(short_name("_ZN4bank28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE"), None);
     }
 
-    #[test]
-    fn this_very_executable_knows_its_statics() {
-        static COUNTER_OF_NAMES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(7);
+    /// Where this executable is loaded.
+    fn load_base() -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("this is Linux");
         let executable = std::env::current_exe().expect("there is one");
-        let symbols = Symbols::read(&executable.to_string_lossy());
-        std::hint::black_box(&COUNTER_OF_NAMES);
-        assert!(symbols.statics.iter().any(|(_, _, name)| name == "COUNTER_OF_NAMES"));
-        assert!(Symbols::read("/nowhere").statics.is_empty());
+        let first =
+            maps.lines().find(|line| line.ends_with(&*executable.to_string_lossy())).expect("it is mapped");
+        u64::from_str_radix(first.split('-').next().expect("a range"), 16).expect("an address")
+    }
+
+    static COUNTER_OF_NAMES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(7);
+
+    #[inline(never)]
+    fn function_with_a_place() -> u32 {
+        std::hint::black_box(line!())
+    }
+
+    #[test]
+    fn this_very_executable_knows_its_statics_and_its_lines() {
+        let executable = std::env::current_exe().expect("there is one");
+        let symbols = Symbols::of(&executable.to_string_lossy());
+        let address = std::ptr::from_ref(&COUNTER_OF_NAMES) as u64 - load_base();
+        assert_eq!(symbols.static_at(address), Some(("COUNTER_OF_NAMES", 0)));
+
+        let code = function_with_a_place as fn() -> u32 as usize as u64 - load_base();
+        let site = symbols.call_before(code + 2).expect("tests have debug information");
+        assert!(site.file.ends_with("symbols.rs"), "{site:?}");
+        assert!(function_with_a_place().abs_diff(site.line) <= 1, "{site:?}");
+        assert_eq!(symbols.call_before(u64::MAX), None);
+        assert_eq!(
+            (Symbols::of("/nowhere").static_at(1), Symbols::of("/nowhere").call_before(1)),
+            (None, None)
+        );
     }
 }

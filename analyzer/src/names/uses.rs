@@ -119,20 +119,25 @@ pub(super) fn type_name(of: &syn::Type) -> Option<String> {
     }
 }
 
-/// Methods that lead to the same object.
-const TRANSPARENT: [&str; 12] = [
-    "as_ref",
+/// Methods that lead to the same object, or to a pointer to it.
+const TRANSPARENT: [&str; 17] = [
     "as_mut",
+    "as_mut_ptr",
+    "as_ptr",
+    "as_ref",
     "borrow",
     "borrow_mut",
+    "cast",
+    "cast_mut",
     "clone",
     "deref",
     "expect",
     "get",
+    "get_ref",
     "iter",
+    "raw",
     "to_owned",
     "unwrap",
-    "get_ref",
 ];
 
 /// What an expression is called; `this` is the type of `self`.
@@ -142,6 +147,8 @@ pub(super) fn name_of(expr: &Expr, this: Option<&str>) -> Option<(Rank, String)>
         Expr::Group(inner) => name_of(&inner.expr, this),
         Expr::Reference(inner) => name_of(&inner.expr, this),
         Expr::Unary(inner) => name_of(&inner.expr, this),
+        Expr::Cast(inner) => name_of(&inner.expr, this),
+        Expr::RawAddr(inner) => name_of(&inner.expr, this),
         Expr::Try(inner) => name_of(&inner.expr, this),
         Expr::Await(inner) => name_of(&inner.base, this),
         Expr::Path(path) => {
@@ -212,6 +219,9 @@ mod tests {
             ("state().", "lock();", Rank::Call, "state()"),
             ("let x = || right.", "lock();", Rank::Variable, "right"),
             ("", "Mutex::lock(&right);", Rank::Variable, "right"),
+            ("", "pthread_mutex_lock(&raw mut LOCK as *mut _);", Rank::Static, "LOCK"),
+            ("", "pthread_mutex_lock(self.raw.get());", Rank::TypeField, "Bank.raw"),
+            ("", "pthread_mutex_lock(CATALOGUE.raw());", Rank::Static, "CATALOGUE"),
             ("for x in ", "rx { }", Rank::Variable, "rx"),
             ("let x = ", "*CONFIG;", Rank::Static, "CONFIG"),
         ];
