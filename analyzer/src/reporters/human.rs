@@ -54,7 +54,11 @@ impl Output<'_> {
 
     fn finding(&mut self, finding: &Finding, sources: &Sources) {
         let drawing = Drawing { finding, snippets: Snippets::of(finding, sources) };
-        self.draw(&drawing);
+        if self.style.graphical {
+            self.draw(&drawing);
+        } else {
+            self.tell(finding, sources);
+        }
         for (place, label) in &drawing.snippets.unreadable {
             self.section("  ", &at(place), &format!("{} (source not at hand)", label.replace('\n', "; ")));
         }
@@ -85,12 +89,27 @@ impl Output<'_> {
         let handler = MietteHandlerOpts::new()
             .graphical_theme(theme)
             .color(self.style.color)
-            .force_narrated(!self.style.graphical)
+            .force_graphical(true)
             .width(self.style.width)
             .context_lines(1)
             .terminal_links(false)
             .build();
         let _ = write!(self.text, "{}", Shown(&handler, drawing));
+    }
+
+    /// In sentences what [`Output::draw`] draws. miette's own narration is not used: it repeats the labels
+    /// of one snippet in another.
+    fn tell(&mut self, finding: &Finding, sources: &Sources) {
+        let _ = writeln!(self.text, "{} ({})\n", finding.rule, certainty_word(finding.certainty));
+        self.wrapped("  ", "  ", &finding.message);
+        for location in &finding.locations {
+            let place = &location.place;
+            let source = sources.get(&place.file);
+            if let Some(line) = source.as_ref().and_then(|source| source.line(place.line)) {
+                self.section("  ", &at(place), &location.label);
+                let _ = writeln!(self.text, "      {}", line.trim());
+            }
+        }
     }
 
     fn witness(&mut self, finding: &Finding) {
@@ -308,7 +327,8 @@ mod tests {
     #[test]
     fn a_screen_reader_gets_sentences() {
         let text = render(&report(), &Style { graphical: false, ..WIDE });
-        assert!(!text.contains('─') && text.contains("`b` then wants `LEFT`"), "{text}");
+        let line = "src/main.rs:17:21: `b` then wants `LEFT`\n      let left = LEFT.lock().unwrap();\n";
+        assert!(!text.contains('─') && text.contains(line), "{text}");
     }
 
     #[test]
