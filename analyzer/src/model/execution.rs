@@ -7,9 +7,13 @@
 //! * The same traces give the same numbers.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use snag_trace::{Flags, Kind, Mode, ObjectKind, ProcessTrace};
 
+use crate::model::happens_before::HappensBefore;
+use crate::model::sections::Sections;
+use crate::model::wait_for::WaitState;
 use crate::run::meta::RunMeta;
 
 /// Declares an index that is unique over the run; 0 means none.
@@ -70,6 +74,23 @@ pub struct Event {
     pub flags: Flags,
 }
 
+impl Event {
+    /// In the form of a recorder's event, with the numbers of the run.
+    #[must_use]
+    pub const fn as_recorded(&self) -> snag_trace::Event {
+        snag_trace::Event {
+            seq: self.seq,
+            thread: self.thread.0,
+            kind: self.kind,
+            mode: self.mode,
+            flags: self.flags,
+            object: self.object.0,
+            site: self.site.0,
+            arg: self.arg,
+        }
+    }
+}
+
 /// A thread of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Thread {
@@ -118,8 +139,17 @@ pub struct Process {
     pub exit: Option<u32>,
 }
 
+impl Process {
+    /// Whether its trace reaches to its end: if recording stopped before, who holds what at the
+    /// end of the trace means nothing.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.definitions.state == 0
+    }
+}
+
 /// Everything that happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Execution {
     /// Processes in order of birth.
     pub processes: Vec<Process>,
@@ -133,6 +163,9 @@ pub struct Execution {
     pub events: Vec<Event>,
     /// Whether main threads only wait for tests.
     pub test_harness: bool,
+    happens_before: OnceLock<HappensBefore>,
+    sections: OnceLock<Sections>,
+    end: OnceLock<WaitState>,
 }
 
 /// The numbers of one process's trace, as numbers of the run.
@@ -224,6 +257,27 @@ impl Execution {
     /// All threads.
     pub fn thread_ids(&self) -> impl Iterator<Item = ThreadId> + use<> {
         (1..u32::try_from(self.threads.len()).unwrap_or(u32::MAX)).map(ThreadId)
+    }
+
+    /// What came before what, found when first asked for.
+    pub fn happens_before(&self) -> &HappensBefore {
+        self.happens_before.get_or_init(|| HappensBefore::of(self))
+    }
+
+    /// All critical sections, found when first asked for.
+    pub fn sections(&self) -> &Sections {
+        self.sections.get_or_init(|| Sections::of(self))
+    }
+
+    /// Who waited and who held what when the trace ended, in numbers of the run.
+    pub fn end(&self) -> &WaitState {
+        self.end.get_or_init(|| {
+            let mut state = WaitState::new();
+            for event in &self.events {
+                state.apply(&event.as_recorded());
+            }
+            state
+        })
     }
 
     /// The thread's place in the run.

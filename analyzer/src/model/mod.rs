@@ -4,6 +4,11 @@
 //! deviates from and what it misses.
 
 pub mod execution;
+pub mod happens_before;
 pub mod modes;
 pub mod names;
+#[cfg(test)]
+pub mod script;
+pub mod sections;
+pub mod sync_preserving;
 pub mod wait_for;
