@@ -22,7 +22,7 @@ use snag_trace::decode::ObjectInfo;
 use snag_trace::{Kind, ObjectKind};
 
 use crate::finding::{ObjectRef, Place, ThreadRef};
-use crate::model::execution::{Execution, Process};
+use crate::model::execution::{Execution, Object, Process};
 use crate::model::names::{Names, PlainNames, kind_word};
 use crate::sources::Sources;
 
@@ -100,18 +100,22 @@ impl<'a> SourceNames<'a> {
         symbols.static_at(in_file).map(|(name, offset)| (name.to_owned(), offset))
     }
 
-    /// The best name that a place of use gives.
-    fn used_as(&self, process: u32, object: u32, kind: ObjectKind) -> Option<Use> {
+    /// Where the object was used, in the order of the sources: that of the run differs from run to run.
+    fn places_of_use(&self, process: u32, object: u32) -> Vec<Place> {
         let uses = self.uses.get_or_init(|| sites_of_use(self.execution));
-        let of_object = |candidate: &crate::model::execution::Object| {
-            candidate.process == process && candidate.number == object
-        };
-        let sites = uses.get(self.execution.objects.iter().position(of_object)?)?;
-        let named = sites.iter().filter_map(|&site| {
-            let place = self.place(process, site)?;
-            uses::find(&*self.file(&place.file)?, position(&place)).filter(|found| suits(found, kind))
-        });
-        named.min_by(|one, other| (one.rank, &one.name).cmp(&(other.rank, &other.name)))
+        let is_it = |it: &Object| (it.process, it.number) == (process, object);
+        let sites = self.execution.objects.iter().position(is_it).and_then(|at| uses.get(at));
+        let mut places: Vec<_> =
+            sites.into_iter().flatten().filter_map(|&site| self.place(process, site)).collect();
+        places.sort();
+        places
+    }
+
+    /// The best name that one of the places of use gives.
+    fn used_as(&self, places: &[Place], kind: ObjectKind) -> Option<Use> {
+        let uses = places.iter().filter_map(|place| uses::find(&*self.file(&place.file)?, position(place)));
+        let fitting = uses.filter(|found| suits(found, kind));
+        fitting.min_by(|one, other| (one.rank, &one.name).cmp(&(other.rank, &other.name)))
     }
 
     fn name(&self, process: u32, object: u32) -> Option<ObjectRef> {
@@ -121,30 +125,22 @@ impl<'a> SourceNames<'a> {
         let bound =
             born.as_ref().and_then(|place| bindings::find(&*self.file(&place.file)?, position(place)));
         let kind = kind_word(Some(info.kind)).to_owned();
-        let name =
-            bound.unwrap_or_else(|| self.name_without_birth(run, info, process, object, born.as_ref()));
+        let name = bound.unwrap_or_else(|| {
+            let mut places = self.places_of_use(process, object);
+            let known = self.name_by_use(run, info, &places);
+            places.splice(..0, born.clone());
+            let place = places.first().map(|place| format!("{kind} at {}:{}", place.file, place.line));
+            known.or(place).unwrap_or_else(|| format!("{kind} {object}"))
+        });
         Some(ObjectRef { kind, name, born })
     }
 
-    fn name_without_birth(
-        &self,
-        run: &Process,
-        info: &ObjectInfo,
-        process: u32,
-        object: u32,
-        born: Option<&Place>,
-    ) -> String {
-        let used = self.used_as(process, object, info.kind);
+    fn name_by_use(&self, run: &Process, info: &ObjectInfo, places: &[Place]) -> Option<String> {
+        let used = self.used_as(places, info.kind);
         let vague = used.as_ref().is_none_or(|used| used.rank == Rank::Call);
-        match (self.static_at(run, info), used) {
-            (Some((name, offset)), _) if offset == 0 || vague => return name,
-            (_, Some(used)) => return used.name,
-            _ => {}
-        }
-        let word = kind_word(Some(info.kind));
-        match born.cloned().or_else(|| self.place(process, info.site)) {
-            Some(place) => format!("{word} at {}:{}", place.file, place.line),
-            None => format!("{word} {object}"),
+        match self.static_at(run, info) {
+            Some((name, offset)) if offset == 0 || vague => Some(name),
+            _ => used.map(|used| used.name),
         }
     }
 }
