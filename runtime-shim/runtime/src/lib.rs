@@ -10,6 +10,8 @@
 pub mod engine;
 pub mod foreign;
 pub mod identity;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]
+mod interpose;
 pub mod recorder;
 pub mod sync;
 

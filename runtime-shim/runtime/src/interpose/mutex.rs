@@ -1,0 +1,172 @@
+//! `pthread_mutex_t`.
+
+use core::ffi::{c_int, c_long, c_void};
+
+use snag_trace::{Flags, Kind, Mode, ObjectKind};
+
+use super::symbol::real;
+use super::{EBUSY, Opaque, interpose, is_taken, word};
+use crate::recorder::objects::{by_address_at, end_at, renew_at};
+use crate::recorder::{At, on, record_at};
+
+real! {
+    pthread_mutex_init(mutex: *mut Opaque, attributes: *const c_void);
+    pthread_mutex_destroy(mutex: *mut Opaque);
+    pthread_mutex_lock(mutex: *mut Opaque);
+    pthread_mutex_trylock(mutex: *mut Opaque);
+    pthread_mutex_timedlock(mutex: *mut Opaque, deadline: *const c_void);
+    pthread_mutex_clocklock(mutex: *mut Opaque, clock: c_int, deadline: *const c_void);
+    pthread_mutex_unlock(mutex: *mut Opaque);
+}
+
+interpose! {
+    pthread_mutex_init(mutex: *mut Opaque, attributes: *const c_void), "rdx" => init;
+    pthread_mutex_destroy(mutex: *mut Opaque), "rsi" => destroy;
+    pthread_mutex_lock(mutex: *mut Opaque), "rsi" => lock;
+    pthread_mutex_trylock(mutex: *mut Opaque), "rsi" => try_lock;
+    pthread_mutex_timedlock(mutex: *mut Opaque, deadline: *const c_void), "rdx" => timed_lock;
+    pthread_mutex_clocklock(mutex: *mut Opaque, clock: c_int, deadline: *const c_void), "rcx" => clock_lock;
+    pthread_mutex_unlock(mutex: *mut Opaque), "rsi" => unlock;
+}
+
+/// Bytes from the start to how often a recursive mutex is held.
+const COUNT: usize = 4;
+/// Bytes from the start to the operating system's number of the holder.
+const OWNER: usize = 8;
+/// Bytes from the start to the mutex's kind; its two lowest bits are the type.
+const KIND: usize = 16;
+const RECURSIVE: u32 = 1;
+const ERROR_CHECKING: u32 = 2;
+const ROBUST: u32 = 16;
+
+const SYS_GETTID: c_long = 186;
+
+unsafe extern "C" {
+    fn syscall(number: c_long, ...) -> c_long;
+}
+
+/// The number of the mutex.
+pub(super) fn object(mutex: *mut Opaque, at: At) -> u32 {
+    by_address_at(ObjectKind::PthreadMutex, mutex.addr(), at)
+}
+
+/// Whether the calling thread, which holds the mutex, holds it more than once.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+pub(super) unsafe fn is_nested(mutex: *mut Opaque) -> bool {
+    // SAFETY: both words lie within the type.
+    unsafe { word(mutex, KIND) & 3 == RECURSIVE && word(mutex, COUNT) > 1 }
+}
+
+/// Whether libc will refuse to let the calling thread unlock the mutex.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+unsafe fn is_anothers(mutex: *mut Opaque) -> bool {
+    // SAFETY: the word lies within the type.
+    let kind = unsafe { word(mutex, KIND) };
+    if !matches!(kind & 3, RECURSIVE | ERROR_CHECKING) && kind & ROBUST == 0 {
+        return false;
+    }
+    // SAFETY: no arguments, cannot fail.
+    let own = unsafe { syscall(SYS_GETTID) };
+    // SAFETY: the word lies within the type.
+    c_long::from(unsafe { word(mutex, OWNER) }) != own
+}
+
+/// Records what came of an attempt to take the mutex, unless it was nested.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+unsafe fn settled(mutex: *mut Opaque, result: c_int, flags: Flags, at: At) -> c_int {
+    let kind = if is_taken(result) { Kind::Acquire } else { Kind::GiveUp };
+    // SAFETY: the caller's promise.
+    if kind == Kind::GiveUp || !unsafe { is_nested(mutex) } {
+        record_at(kind, Mode::Exclusive, flags, object(mutex, at), at, 0);
+    }
+    result
+}
+
+/// Takes the mutex: at once, or by `wait`, announced.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+unsafe fn take(mutex: *mut Opaque, flags: Flags, at: At, wait: impl FnOnce() -> c_int) -> c_int {
+    if !on() {
+        return wait();
+    }
+    // SAFETY: the caller's promise, here and below.
+    let mut result = unsafe { real::pthread_mutex_trylock(mutex) };
+    if !is_taken(result) {
+        if result == EBUSY {
+            record_at(Kind::Request, Mode::Exclusive, flags, object(mutex, at), at, 0);
+        }
+        result = wait();
+    }
+    // SAFETY: as above.
+    unsafe { settled(mutex, result, flags, at) }
+}
+
+unsafe extern "C-unwind" fn init(mutex: *mut Opaque, attributes: *const c_void, caller: usize) -> c_int {
+    // SAFETY: the arguments are libc's.
+    let result = unsafe { real::pthread_mutex_init(mutex, attributes) };
+    if result == 0 {
+        renew_at(ObjectKind::PthreadMutex, mutex.addr(), At::Code(caller));
+    }
+    result
+}
+
+unsafe extern "C-unwind" fn destroy(mutex: *mut Opaque, caller: usize) -> c_int {
+    // SAFETY: the arguments are libc's.
+    let result = unsafe { real::pthread_mutex_destroy(mutex) };
+    if result == 0 {
+        end_at(mutex.addr(), At::Code(caller));
+    }
+    result
+}
+
+unsafe extern "C-unwind" fn lock(mutex: *mut Opaque, caller: usize) -> c_int {
+    // SAFETY: the arguments are libc's.
+    unsafe { take(mutex, Flags::NONE, At::Code(caller), || real::pthread_mutex_lock(mutex)) }
+}
+
+unsafe extern "C-unwind" fn try_lock(mutex: *mut Opaque, caller: usize) -> c_int {
+    // SAFETY: the arguments are libc's.
+    let result = unsafe { real::pthread_mutex_trylock(mutex) };
+    // SAFETY: as above.
+    if on() { unsafe { settled(mutex, result, Flags::TRY, At::Code(caller)) } } else { result }
+}
+
+unsafe extern "C-unwind" fn timed_lock(mutex: *mut Opaque, deadline: *const c_void, caller: usize) -> c_int {
+    let wait = || {
+        // SAFETY: the arguments are libc's.
+        unsafe { real::pthread_mutex_timedlock(mutex, deadline) }
+    };
+    // SAFETY: as above.
+    unsafe { take(mutex, Flags::TIMED, At::Code(caller), wait) }
+}
+
+unsafe extern "C-unwind" fn clock_lock(
+    mutex: *mut Opaque,
+    clock: c_int,
+    deadline: *const c_void,
+    caller: usize,
+) -> c_int {
+    let wait = || {
+        // SAFETY: the arguments are libc's.
+        unsafe { real::pthread_mutex_clocklock(mutex, clock, deadline) }
+    };
+    // SAFETY: as above.
+    unsafe { take(mutex, Flags::TIMED, At::Code(caller), wait) }
+}
+
+unsafe extern "C-unwind" fn unlock(mutex: *mut Opaque, caller: usize) -> c_int {
+    // SAFETY: the arguments are libc's, here and below.
+    if on() && !unsafe { is_nested(mutex) || is_anothers(mutex) } {
+        let at = At::Code(caller);
+        record_at(Kind::Release, Mode::Exclusive, Flags::NONE, object(mutex, at), at, 0);
+    }
+    // SAFETY: as above.
+    unsafe { real::pthread_mutex_unlock(mutex) }
+}
