@@ -230,18 +230,21 @@ impl ProcessTrace {
     pub fn decode(bytes: &[u8]) -> Result<ProcessTrace, TraceError> {
         let mut trace = ProcessTrace::decode_header(bytes)?;
         let mut horizon = match word(bytes, header::STOP_SEQ) {
-            None | Some(0) => u64::MAX,
+            None | Some(0) => MAX_SEQ,
             Some(stopped) => stopped,
         };
+        let mut owners = Vec::new();
         for start in (HEADER_SIZE..bytes.len()).step_by(CHUNK_SIZE) {
             let chunk = &bytes[start..bytes.len().min(start + CHUNK_SIZE)];
-            if let Some(last_whole) = trace.decode_chunk(chunk, start) {
+            if let Some(last_whole) = trace.decode_chunk(chunk, start, &mut owners) {
                 horizon = horizon.min(last_whole);
             }
         }
-        trace.note_missing_chunks(bytes);
-        trace.events.retain(|event| event.seq <= horizon);
         trace.events.sort_by_key(|event| event.seq);
+        if trace.note_missing_chunks(bytes) {
+            horizon = horizon.min(trace.known_before_losses(owners));
+        }
+        trace.events.retain(|event| event.seq <= horizon);
         Ok(trace)
     }
 
@@ -282,32 +285,60 @@ impl ProcessTrace {
         word(bytes, header::CHUNKS).unwrap_or(0)
     }
 
-    /// Decodes one chunk; gives the sequence number of the last whole event if it is damaged.
-    fn decode_chunk(&mut self, chunk: &[u8], start: usize) -> Option<u64> {
+    /// Decodes one chunk; gives the sequence number of the last whole event if it is damaged. Its
+    /// first owner, and when that took it, is added to `owners`.
+    fn decode_chunk(&mut self, chunk: &[u8], start: usize, owners: &mut Vec<(u64, u32)>) -> Option<u64> {
         let mut cursor = ChunkCursor::default();
         let mut last = self.first_seq;
-        loop {
+        let what = loop {
+            let offset = cursor.offset;
             match cursor.step(chunk) {
                 Step::Record(record) => {
+                    if offset == 0 {
+                        owners.push((record.event.seq, record.event.thread));
+                    }
                     last = last.max(record.event.seq);
                     self.take(record);
                 }
-                Step::End => return None,
-                Step::Damaged(what) => {
-                    self.damage.push(Damage { offset: start + cursor.offset, what });
-                    return Some(last);
+                Step::End if offset > 0 && chunk.len() < CHUNK_SIZE && offset + 8 > chunk.len() => {
+                    break "the file ends within a chunk";
                 }
+                Step::End => return None,
+                Step::Damaged(what) => break what,
             }
-        }
+        };
+        self.damage.push(Damage { offset: start + cursor.offset, what });
+        Some(last)
     }
 
-    /// A chunk that was handed out but is beyond the end of a cut file is damage; one that was
-    /// never written to (a full disk) is not: the state word says so.
-    fn note_missing_chunks(&mut self, bytes: &[u8]) {
-        let there = (bytes.len() - HEADER_SIZE).div_ceil(CHUNK_SIZE) as u64;
-        if ProcessTrace::chunk_count(bytes) > there && self.state == 0 {
+    /// Notes it if the file is shorter than it once was.
+    fn note_missing_chunks(&mut self, bytes: &[u8]) -> bool {
+        // Of a chunk shorter than one word nothing is there.
+        let there = ((bytes.len() - HEADER_SIZE + CHUNK_SIZE - 8) / CHUNK_SIZE) as u64;
+        let missing = word(bytes, header::EXTENDED).is_some_and(|once| once > there);
+        if missing {
             self.damage.push(Damage { offset: bytes.len(), what: "the file ends before its last chunk" });
         }
+        missing
+    }
+
+    /// A sequence number before that of anything in a chunk behind those that are there.
+    ///
+    /// Chunks are handed out in the order of their positions, so whatever the first owner of one did
+    /// before it asked for it came before anything in the chunks behind. Takes `owners` as
+    /// [`ProcessTrace::decode_chunk`] found them, and the events sorted.
+    fn known_before_losses(&self, mut owners: Vec<(u64, u32)>) -> u64 {
+        owners.sort_unstable();
+        let mut last_of = BTreeMap::new();
+        let mut events = self.events.iter().peekable();
+        let mut known = self.first_seq;
+        for (taken, thread) in owners {
+            while let Some(event) = events.next_if(|event| event.seq < taken) {
+                last_of.insert(event.thread, event.seq);
+            }
+            known = known.max(last_of.get(&thread).copied().unwrap_or(0));
+        }
+        known
     }
 
     /// Takes in one record: a definition or an event.

@@ -65,6 +65,8 @@ pub mod header {
     /// The clock when recording stopped before the process ended, u64, atomic; 0 if it did not.
     /// Later events are not whole and are left out.
     pub const STOP_SEQ: usize = 56;
+    /// For how many chunks the file was made long enough, u64, atomic. A shorter file was cut.
+    pub const EXTENDED: usize = 64;
 }
 
 /// Byte offsets of the clock page's fields.

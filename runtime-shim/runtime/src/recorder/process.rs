@@ -206,6 +206,7 @@ pub(super) fn map_chunk(kept: Option<u64>) -> Option<(u64, *mut u8)> {
     if (kept.is_some() || file.extend(offset, CHUNK_SIZE))
         && let Some(at) = file.map(offset, CHUNK_SIZE)
     {
+        header_word(header::EXTENDED).fetch_max(index + 1, Ordering::AcqRel);
         return Some((index, at));
     }
     super::stop(state::DISK_FULL);
