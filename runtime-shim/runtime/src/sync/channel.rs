@@ -30,6 +30,14 @@ pub enum Refused<T> {
     Disconnected(T),
 }
 
+impl<T> Refused<T> {
+    /// The message.
+    pub fn into_inner(self) -> T {
+        let (Refused::Full(value) | Refused::Disconnected(value)) = self;
+        value
+    }
+}
+
 /// Why no message was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {

@@ -49,6 +49,12 @@ fn integer(id: ThreadId) -> u64 {
     catch.finish()
 }
 
+/// The integer in the calling thread's id.
+#[must_use]
+pub fn current_integer() -> u64 {
+    integer(real::current().id())
+}
+
 fn known(id: ThreadId) -> (u64, &'static Known) {
     let id = integer(id);
     (id << 32, &THREADS[id as usize % KNOWN])
@@ -141,6 +147,30 @@ pub fn joining(number: u32, place: Option<Place>) {
 /// Thread `number` was joined.
 pub fn joined(number: u32, place: Option<Place>) {
     record(Kind::Join, Mode::None, Flags::NONE, 0, place, u64::from(number));
+}
+
+/// A join under way; inert if nothing is recorded.
+#[must_use = "a join that was begun ends"]
+#[derive(Debug)]
+pub struct Joining(Option<u32>, Option<Place>);
+
+impl Joining {
+    /// The calling thread is about to join the thread with this id. Said even if that one's code
+    /// has ended: its thread-local destructors may still run, and block.
+    pub fn begin(id: ThreadId, place: Option<Place>) -> Joining {
+        let number = recorder::on().then(|| number_of(id));
+        if let Some(number) = number {
+            joining(number, place);
+        }
+        Joining(number, place)
+    }
+
+    /// The thread was joined.
+    pub fn end(self) {
+        if let Some(number) = self.0 {
+            joined(number, self.1);
+        }
+    }
 }
 
 /// The thread with this id is about to be given its park token.

@@ -115,7 +115,7 @@ impl List {
     /// Unlinks a node; false if it is not in this list (any more: it may have been taken, or the
     /// list reset).
     pub fn remove(&mut self, node: &Node) -> bool {
-        if !self.of(node.key()).any(|linked| core::ptr::eq(linked, node)) {
+        if !self.of(node.key()).any(|linked| ptr::eq(linked, node)) {
             return false;
         }
         let (next, previous) = (node.next.get(), node.previous.get());
