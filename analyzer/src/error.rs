@@ -61,7 +61,7 @@ pub enum Error {
         help: Option<String>,
     },
     /// Cargo has already said why.
-    #[error("cargo could not build the program")]
+    #[error("cargo failed before any program ran")]
     Cargo {
         /// What to do about it, if more than what cargo says can be said.
         #[help]

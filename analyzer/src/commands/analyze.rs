@@ -22,9 +22,8 @@ struct Options {
 
 impl Command for Analyze {
     fn spec(&self) -> clap::Command {
-        let spec =
-            clap::Command::new("analyze").about("Repeat the analysis of a saved run, with the same result");
-        <Options as clap::Args>::augment_args(spec)
+        <Options as clap::Args>::augment_args(clap::Command::new("analyze"))
+            .about("Repeat the analysis of a saved run, with the same result")
     }
 
     fn execute(&self, given: Given<'_>) -> Result<u8, Error> {

@@ -9,6 +9,7 @@ use crate::error::Error;
 pub mod analysis;
 pub mod analyze;
 pub mod demo;
+pub mod explain;
 pub mod progress;
 pub mod record;
 pub mod sysroot;
@@ -48,4 +49,4 @@ impl Given<'_> {
 
 /// Every subcommand, in the order of the help.
 pub static COMMANDS: &[&dyn Command] =
-    &[&record::RUN, &record::TEST, &analyze::Analyze, &demo::Demo, &sysroot::PrintSysroot];
+    &[&record::RUN, &record::TEST, &analyze::Analyze, &explain::Explain, &demo::Demo, &sysroot::PrintSysroot];

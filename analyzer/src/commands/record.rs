@@ -53,11 +53,11 @@ struct Options {
 
 impl Command for Record {
     fn spec(&self) -> clap::Command {
-        let spec = clap::Command::new(self.verb)
+        // The text comes last: `augment_args` would put a description of the options in its place.
+        <Options as clap::Args>::augment_args(clap::Command::new(self.verb))
             .about(self.about)
             .after_help(self.after)
-            .override_usage(format!("cargo snag {} [OPTIONS] [CARGO'S OPTIONS] [-- <ARGS>...]", self.verb));
-        <Options as clap::Args>::augment_args(spec)
+            .override_usage(format!("cargo snag {} [OPTIONS] [CARGO'S OPTIONS] [-- <ARGS>...]", self.verb))
     }
 
     fn passes_arguments_on(&self) -> bool {

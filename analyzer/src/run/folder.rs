@@ -6,12 +6,12 @@
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher as _;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use snag_trace::ProcessTrace;
-use snag_trace::layout::{CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, TRACE_EXTENSION, VERSION, clock};
+use snag_trace::layout::{CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, MAGIC, TRACE_EXTENSION, VERSION, clock};
 
 use crate::error::Error;
 use crate::finding::ProgramStatus;
@@ -148,16 +148,41 @@ pub fn load(path: &Path) -> Result<Recording, Error> {
         Err(error) => return Err(Error::io("read", &meta_file)(error)),
     }
     for file in files {
+        if is_unwritten(&file)? {
+            let name = file.file_name().unwrap_or_default().display();
+            recording.warnings.push(format!("{name}: nothing was recorded, the process could not begin to"));
+            continue;
+        }
         let trace = read_trace(&file)?;
         recording.warnings.extend(warnings_of(&file, &trace));
         recording.traces.push(trace);
     }
+    recording.warnings.extend(warnings_of_processes(&recording.meta));
     Ok(recording)
 }
 
 fn read_trace(path: &Path) -> Result<ProcessTrace, Error> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     ProcessTrace::decode(&bytes).map_err(|reason| Error::Trace { path: path.to_owned(), reason })
+}
+
+/// Whether a process made the file and got no further: it was killed, or the disk was full. The
+/// first bytes are written last.
+fn is_unwritten(path: &Path) -> Result<bool, Error> {
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(Error::io("read", path))?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(Error::io("read", path))?;
+    Ok(start.iter().all(|&byte| byte == 0))
+}
+
+fn warnings_of_processes(meta: &RunMeta) -> Vec<String> {
+    let stuck = meta.stuck.iter().map(|stuck| {
+        format!("process {} was ended by snag: none of its threads could ever run again", stuck.pid)
+    });
+    let alive = meta.alive.iter().map(|pid| {
+        format!("process {pid} was still running when it was analyzed: what it did later is not known")
+    });
+    stuck.chain(alive).collect()
 }
 
 /// What a reader must know about one trace.
