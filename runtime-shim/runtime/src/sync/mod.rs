@@ -26,9 +26,10 @@ pub use channel::Channel;
 pub use condvar::Condvar;
 pub use mutex::Mutex;
 pub use rwlock::RwLock;
+pub use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::recorder::{Place, record};
-use snag_trace::{Flags, Kind, Mode};
+use snag_trace::Flags;
 
 /// An event without argument.
 #[inline]

@@ -9,8 +9,8 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use snag_runtime::recorder::Place;
 use snag_runtime::sync::Mutex as Traced;
+use snag_runtime::sync::ObjectKind;
 use snag_runtime::sync::thread::current_integer;
-use snag_trace::ObjectKind;
 
 /// A lock that its holder may take again; see the real `std::sync::ReentrantLock`.
 pub struct ReentrantLock<T: ?Sized> {

@@ -10,8 +10,8 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use real_std::sync::{self as real, LockResult, TryLockError, TryLockResult};
 use real_std::thread;
 use snag_runtime::recorder::Place;
+use snag_runtime::sync::Kind;
 use snag_runtime::sync::Mutex as Traced;
-use snag_trace::Kind;
 
 /// A mutual exclusion primitive; see the real `std::sync::Mutex`.
 pub struct Mutex<T: ?Sized> {

@@ -13,7 +13,7 @@ use real_std::sync::{self as real, LockResult, TryLockError, TryLockResult};
 use real_std::thread;
 use snag_runtime::recorder::Place;
 use snag_runtime::sync::RwLock as Traced;
-use snag_trace::{Kind, Mode};
+use snag_runtime::sync::{Kind, Mode};
 
 /// A reader-writer lock; see the real `std::sync::RwLock`.
 pub struct RwLock<T: ?Sized> {
