@@ -5,6 +5,7 @@
 
 pub mod execution;
 pub mod happens_before;
+pub mod lock_graph;
 pub mod modes;
 pub mod names;
 #[cfg(test)]
