@@ -5,9 +5,10 @@ use std::path::Path;
 use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
-const TABLE: [(&str, &str); 5] = [
+const TABLE: [(&str, &str); 6] = [
     (r"\bthread-\d+", "thread-N"),
     (r"\b0x[0-9a-f]+", "0xADDRESS"),
+    (r"\bprocess \d+\b", "process PID"),
     (r"\b[\d,]+ events?\b", "N events"),
     (r"\bseen [\d,]+ times\b", "seen N times"),
     (r"\S*/registry/src/[^/]+/([a-z_-]+)-\d[^/]*/", "$$REGISTRY/$1/"),
@@ -27,6 +28,13 @@ pub fn normalize(text: &str, repository: &Path) -> String {
     text
 }
 
+/// Whether two normalized reports say the same. Where lines are wrapped depends on the length of what
+/// was replaced, so that is of no account.
+#[must_use]
+pub fn say_the_same(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +52,12 @@ mod tests {
     fn lines_and_names_are_not() {
         let text = "src/main.rs:12:5 `saver` and `checking` on thread 3 of 4 threads, 1 process";
         assert_eq!(normalize(text, Path::new("/here")), text);
+    }
+
+    #[test]
+    fn a_report_wrapped_elsewhere_says_the_same() {
+        assert!(say_the_same("process PID was\n    ended", "process PID\n    was ended"));
+        assert!(!say_the_same("process PID was ended", "process PID was not ended"));
     }
 
     #[test]
