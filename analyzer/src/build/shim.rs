@@ -51,6 +51,17 @@ impl Shim {
         ]
     }
 
+    /// What rustc must be told for a crate that has the real std, and may depend on some that have
+    /// not.
+    #[must_use]
+    pub fn plain_flags(&self) -> Vec<String> {
+        let facade = sysroot::target_libraries(&self.root);
+        [self.dependencies(), facade]
+            .iter()
+            .map(|folder| format!("-Ldependency={}", folder.display()))
+            .collect()
+    }
+
     /// Where the real std and the runtime are.
     #[must_use]
     pub fn dependencies(&self) -> PathBuf {

@@ -91,16 +91,22 @@ impl Wrapper {
         if arguments.last().is_some_and(|last| last == "-vV") {
             return self.answer_version(&program, &arguments);
         }
-        let Some(name) = self.facade_crate(&arguments) else {
-            return Err(Command::new(program).args(arguments).exec());
-        };
-        let mut arguments = self.with_overlay(arguments);
-        arguments.extend(self.shim.rustc_flags().into_iter().map(OsString::from));
-        let status = Command::new(program).args(arguments).status()?;
-        if !status.success() {
-            note_failure(&name);
+        match self.crate_of(&arguments) {
+            None => Err(Command::new(program).args(arguments).exec()),
+            Some(name) if self.is_plain(&name) => {
+                let flags = self.shim.plain_flags();
+                Err(Command::new(program).args(arguments).args(flags).exec())
+            }
+            Some(name) => {
+                let arguments = self.with_overlay(arguments);
+                let flags = self.shim.rustc_flags();
+                let status = Command::new(program).args(arguments).args(flags).status()?;
+                if !status.success() {
+                    note_failure(&name);
+                }
+                Ok(exit_code(status.code()))
+            }
         }
-        Ok(exit_code(status.code()))
     }
 
     /// The same command line, with the sources of a lock crate substituted.
@@ -116,12 +122,14 @@ impl Wrapper {
         }
     }
 
-    fn rustdoc(&self, mut arguments: Vec<OsString>) -> io::Result<ExitCode> {
+    fn rustdoc(&self, arguments: Vec<OsString>) -> io::Result<ExitCode> {
         let rustdoc = env::var_os(RUSTDOC_ENV).unwrap_or_else(|| "rustdoc".into());
-        if self.facade_crate(&arguments).is_some() {
-            arguments.extend(self.shim.rustc_flags().into_iter().map(OsString::from));
-        }
-        Err(Command::new(rustdoc).args(arguments).exec())
+        let flags = match self.crate_of(&arguments) {
+            None => Vec::new(),
+            Some(name) if self.is_plain(&name) => self.shim.plain_flags(),
+            Some(_) => self.shim.rustc_flags(),
+        };
+        Err(Command::new(rustdoc).args(arguments).args(flags).exec())
     }
 
     /// `rustc -vV` with one more line.
@@ -133,16 +141,21 @@ impl Wrapper {
         Ok(exit_code(output.status.code()))
     }
 
-    /// The name of the crate that this command line compiles, if it is to get the facade.
-    fn facade_crate(&self, arguments: &[OsString]) -> Option<String> {
+    /// The name of the crate that this command line compiles for the target, if it does.
+    fn crate_of(&self, arguments: &[OsString]) -> Option<String> {
         let values = |flag| values_of(arguments, flag).filter_map(OsStr::to_str);
         let name = values("--crate-name").next()?;
         let for_target = values("--target").any(|target| target == SUPPORTED_TARGET);
         // `___` is how cargo asks for facts about the target: they are those of the real sysroot.
         let is_query = name == "___";
         let is_host = values("--crate-type").any(|kind| kind == "proc-macro");
-        let is_plain = self.plain.iter().any(|plain| plain == name);
-        (for_target && !is_query && !is_host && !is_plain).then(|| name.to_owned())
+        (for_target && !is_query && !is_host).then(|| name.to_owned())
+    }
+
+    /// Whether this crate, or the package that is being compiled, is to have the real std.
+    fn is_plain(&self, name: &str) -> bool {
+        let package = env::var("CARGO_PKG_NAME").map(|package| crate_name(&package)).unwrap_or_default();
+        self.plain.iter().any(|plain| *plain == name || *plain == package)
     }
 }
 
@@ -151,7 +164,11 @@ fn exit_code(code: Option<i32>) -> ExitCode {
 }
 
 /// Tells `cargo snag` which crate it was. If that cannot be written, its message is less precise.
+/// Not a crate by which a build script probes the compiler: cargo names only those that it compiles.
 fn note_failure(name: &str) {
+    if !env::var("CARGO_CRATE_NAME").is_ok_and(|compiled| compiled == name) {
+        return;
+    }
     let Some(run) = env::var_os(snag_trace::layout::RUN_ENV) else { return };
     let file = OpenOptions::new().append(true).create(true).open(Path::new(&run).join(FAILURES_FILE));
     if let Ok(mut file) = file {
@@ -167,28 +184,29 @@ mod tests {
         Wrapper { shim: Shim::at(PathBuf::from("/cache/native-1")), plain: vec!["left_alone".to_owned()] }
     }
 
-    fn facade_crate(line: &str) -> Option<String> {
-        wrapper().facade_crate(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    fn crate_of(line: &str) -> Option<String> {
+        wrapper().crate_of(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn a_crate_for_the_target_gets_the_facade() {
         let line =
             "--crate-name demo --edition=2021 src/main.rs --crate-type bin --target x86_64-unknown-linux-gnu";
-        assert_eq!(facade_crate(line), Some("demo".to_owned()));
-        assert_eq!(facade_crate("--crate-name=t --target=x86_64-unknown-linux-gnu"), Some("t".to_owned()));
+        assert_eq!(crate_of(line), Some("demo".to_owned()));
+        assert_eq!(crate_of("--crate-name=t --target=x86_64-unknown-linux-gnu"), Some("t".to_owned()));
+        assert!(!wrapper().is_plain("demo"));
+        assert!(wrapper().is_plain("left_alone"));
     }
 
     #[test]
-    fn host_crates_queries_and_plain_crates_do_not() {
+    fn host_crates_and_queries_do_not() {
         for line in [
             "--crate-name build_script_build build.rs --crate-type bin",
             "--crate-name derive src/lib.rs --crate-type proc-macro --target x86_64-unknown-linux-gnu",
             "- --crate-name ___ --print=file-names --target x86_64-unknown-linux-gnu",
-            "--crate-name left_alone src/lib.rs --target x86_64-unknown-linux-gnu",
             "--crate-name other src/lib.rs --target wasm32-unknown-unknown",
         ] {
-            assert_eq!(facade_crate(line), None, "{line}");
+            assert_eq!(crate_of(line), None, "{line}");
         }
     }
 }
