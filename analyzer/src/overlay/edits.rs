@@ -56,6 +56,13 @@ impl Edits {
     }
 }
 
+/// One line of code from one that was written on several.
+#[must_use]
+pub fn one_line(code: &str) -> String {
+    let lines = code.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Rewrites the sources of `lock_api`, whatever 0.4 they are, so that its locks record what happens
+//! Rewrites the sources of `lock_api`, whatever 0.4 or 0.5 they are, so that its locks record what happens
 //! to them: every field that holds a raw lock holds a `Traced` one instead, whose methods have the
 //! raw lock's names.
 //!
@@ -10,21 +10,27 @@
 //!   of readers need not, since a shared acquisition counts as a read.
 //! * A place within a closure would be `lock_api`'s own: the caller's is taken before it.
 
+mod bodies;
+mod condvar;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
+use syn::visit::Visit as _;
 use syn::{
-    Expr, ExprMacro, ExprMethodCall, Fields, File, GenericParam, ImplItem, ImplItemFn, Item, ItemImpl,
-    ItemStruct, ItemTrait, Member, TraitItem, Type,
+    Fields, File, GenericParam, ImplItem, ImplItemFn, Item, ItemImpl, ItemStruct, ItemTrait, TraitItem, Type,
 };
+
+use bodies::{CallsInClosures, IntoParts, Literals, mentions_data};
 
 use super::edits::Edits;
 use super::{SourceFile, Unknown};
 
-/// Code that is added to the crate's root.
+/// Code that is added to the crate's root, where raw locks say by a truth value that they are held.
 const TAIL: &str = include_str!("tails/lock_api.rs");
+/// The same where raw locks give their holder a value of a type of their own (since 0.5).
+const TAIL_WITH_VALUES: &str = include_str!("tails/lock_api_values.rs");
 
 /// Raw operations that `Traced` has, or that need no event.
 const KNOWN: [&str; 44] = [
@@ -90,6 +96,8 @@ const WITH_PLACE: [&str; 8] = [
 /// What is known of the crate's types before any function is looked at.
 #[derive(Debug, Default)]
 struct Types {
+    /// Whether raw locks give their holder a value.
+    with_values: bool,
     /// Fields that own a raw lock, by struct.
     owners: BTreeMap<String, String>,
     /// How the functions of a guard that can write reach the traced lock, from `self`.
@@ -129,7 +137,7 @@ pub fn rewrite(files: &mut [SourceFile]) -> Result<(), Unknown> {
         file.text = text;
     }
     if let Some(root) = files.first_mut() {
-        root.text.push_str(TAIL);
+        root.text.push_str(if types.with_values { TAIL_WITH_VALUES } else { TAIL });
     }
     Ok(())
 }
@@ -141,10 +149,13 @@ fn accessors(syntax: &File, types: &Types) -> String {
         let name = item.ident.to_string();
         let Some(field) = types.owners.get(&name) else { continue };
         if name == "RawReentrantMutex" {
+            let lock = format!("self.{field}.lock_at(place)");
+            let body =
+                if types.with_values { format!("Some({lock})") } else { format!("{{ {lock}; true }}") };
             text.push_str(&format!(
                 "\n#[allow(warnings)]\nimpl<R: RawMutex, G: GetThreadId> RawReentrantMutex<R, G> {{\n    \
                  #[inline]\n    fn lock_at(&self, place: &'static core::panic::Location<'static>) {{\n        \
-                 self.lock_internal(|| {{ self.{field}.lock_at(place); true }});\n    }}\n}}\n"
+                 self.lock_internal(|| {body});\n    }}\n}}\n"
             ));
         } else if name == "Mutex" {
             text.push_str(&format!(
@@ -210,13 +221,19 @@ fn referred(ty: &Type) -> Option<String> {
 
 impl Types {
     /// Every operation of a raw lock must be one that `Traced` has.
-    fn check_traits(&self, file: &File) -> Result<(), Unknown> {
-        let is_raw = |item: &&ItemTrait| item.ident.to_string().starts_with("Raw");
+    fn check_traits(&mut self, file: &File) -> Result<(), Unknown> {
+        let is_raw = |item: &&ItemTrait| {
+            let name = item.ident.to_string();
+            name.starts_with("RawMutex") || name.starts_with("RawRwLock")
+        };
         let traits = file.items.iter().filter_map(|item| match item {
             Item::Trait(item) => Some(item),
             _ => None,
         });
         for item in traits.filter(is_raw).flat_map(|item| &item.items) {
+            if let TraitItem::Type(associated) = item {
+                self.with_values |= associated.ident == "Guard";
+            }
             if let TraitItem::Fn(function) = item
                 && !KNOWN.contains(&function.sig.ident.to_string().as_str())
             {
@@ -274,6 +291,9 @@ impl Rewriter<'_> {
         }
         for item in impls(syntax) {
             self.implementation(item);
+        }
+        if self.types.with_values {
+            condvar::rewrite(syntax, &mut self.edits);
         }
     }
 
@@ -357,6 +377,11 @@ impl Rewriter<'_> {
             _ => return,
         };
         match name.as_str() {
+            "into_inner_with_raw" => {
+                let mut parts = IntoParts { edits: &mut self.edits, path: raw.split('.').collect() };
+                parts.visit_block(&function.block);
+            }
+            "data_ptr" if function.sig.constness.is_some() => {}
             "raw" => self.edits.replace(function.block.span(), format!("{{ self.{raw}.expose() }}")),
             "data_ptr" => self.edits.insert(body_start(function), format!(" self.{raw}.expose_data();")),
             _ => {}
@@ -374,101 +399,4 @@ fn start(function: &ImplItemFn) -> Span {
 
 fn body_start(function: &ImplItemFn) -> usize {
     function.block.brace_token.span.open().byte_range().end
-}
-
-/// Whether the function reaches for the protected data by itself.
-fn mentions_data(function: &ImplItemFn) -> bool {
-    struct Data(bool);
-    impl<'ast> Visit<'ast> for Data {
-        fn visit_expr_field(&mut self, field: &'ast syn::ExprField) {
-            self.0 |= matches!(&field.member, Member::Named(name) if name == "data");
-            visit::visit_expr_field(self, field);
-        }
-    }
-    let mut data = Data(false);
-    data.visit_block(&function.block);
-    data.0
-}
-
-/// Wraps the raw lock in literals of structs that own one.
-struct Literals<'a, 'b> {
-    rewriter: &'a mut Rewriter<'b>,
-    own: &'a str,
-}
-
-impl<'ast> Visit<'ast> for Literals<'_, '_> {
-    fn visit_expr_struct(&mut self, literal: &'ast syn::ExprStruct) {
-        let name = literal.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
-        let name = if name == "Self" { self.own } else { &name };
-        if let Some(owned) = self.rewriter.types.owners.get(name) {
-            // Its guard gives shared access only, so that writes go unseen.
-            let new = if name == "RawReentrantMutex" { "with_unseen_writes" } else { "new" };
-            for field in &literal.fields {
-                if !matches!(&field.member, Member::Named(member) if member == owned) {
-                    continue;
-                }
-                let label = if field.colon_token.is_none() { format!("{owned}: ") } else { String::new() };
-                self.rewriter
-                    .edits
-                    .before(field.expr.span(), format!("{label}crate::__snag::Traced::{new}("));
-                self.rewriter.edits.after(field.expr.span(), ")");
-            }
-        }
-        visit::visit_expr_struct(self, literal);
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        let name = call.method.to_string();
-        let on_raw = matches!(&*call.receiver, Expr::Field(field)
-            if matches!(&field.member, Member::Named(member) if member == "raw"));
-        if on_raw && !KNOWN.contains(&name.as_str()) {
-            self.rewriter.unknown = Some(Unknown("a call of a raw lock that it does not know"));
-        }
-        visit::visit_expr_method_call(self, call);
-    }
-}
-
-/// Operations with places within closures and within `defer!`, which is one.
-#[derive(Default)]
-struct CallsInClosures {
-    depth: usize,
-    /// The method's name, the parenthesis behind it, and whether there are arguments.
-    found: Vec<(Span, Span, bool)>,
-}
-
-impl CallsInClosures {
-    fn deferred(&mut self, body: &syn::Macro) {
-        if !body.path.is_ident("defer") {
-            return;
-        }
-        if let Ok(expression) = body.parse_body::<Expr>() {
-            self.depth += 1;
-            self.visit_expr(&expression);
-            self.depth -= 1;
-        }
-    }
-}
-
-impl<'ast> Visit<'ast> for CallsInClosures {
-    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
-        self.depth += 1;
-        visit::visit_expr_closure(self, closure);
-        self.depth -= 1;
-    }
-
-    fn visit_expr_macro(&mut self, expression: &'ast ExprMacro) {
-        self.deferred(&expression.mac);
-    }
-
-    fn visit_stmt_macro(&mut self, statement: &'ast syn::StmtMacro) {
-        self.deferred(&statement.mac);
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        if self.depth > 0 && WITH_PLACE.contains(&call.method.to_string().as_str()) {
-            let open = call.paren_token.span.open();
-            self.found.push((call.method.span(), open, !call.args.is_empty()));
-        }
-        visit::visit_expr_method_call(self, call);
-    }
 }

@@ -57,12 +57,21 @@ pub fn key() -> u64 {
     for source in [
         include_str!("edits.rs"),
         include_str!("lock_api.rs"),
+        include_str!("lock_api/bodies.rs"),
+        include_str!("lock_api/condvar.rs"),
         include_str!("mod.rs"),
         include_str!("parking_lot.rs"),
+        include_str!("tails/condvar_trait_timed.rs"),
+        include_str!("tails/condvar_trait_untimed.rs"),
         include_str!("tails/lock_api.rs"),
+        include_str!("tails/lock_api_values.rs"),
         include_str!("tails/notify_all.rs"),
         include_str!("tails/notify_one.rs"),
         include_str!("tails/once.rs"),
+        include_str!("tails/once_wait.rs"),
+        include_str!("tails/raw_condvar.rs"),
+        include_str!("tails/raw_condvar_timed.rs"),
+        include_str!("tails/raw_condvar_untimed.rs"),
         include_str!("tails/wait.rs"),
     ] {
         source.hash(&mut hasher);
@@ -295,6 +304,29 @@ impl<'a, R: RawMutex, T> DerefMut for MutexGuard<'a, R, T> {
             "fn raw(&self) -> &R { self.raw.expose() }",
             "defer!(s.mutex.raw.lock_at(__snag_place));",
             "-> &mut T { self.mutex.raw.write(); unsafe",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn raw_locks_that_give_values_get_the_traced_lock_for_them() {
+        let with_values = LOCK_API.replace("const INIT: Self;", "const INIT: Self; type Guard;")
+            + "
+pub unsafe trait RawCondvar { type RawMutex; unsafe fn wait(&self, mutex: &Self::RawMutex); }
+pub struct Condvar<C> { inner: C }
+impl<C: RawCondvar> Condvar<C> {
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, C::RawMutex, T>) {
+        unsafe { self.inner.wait(MutexGuard::mutex(guard).raw()) }
+    }
+}
+";
+        let text = rewritten(&with_values).unwrap();
+        for part in [
+            "pub unsafe fn $unlock(&self, guard: R::$release_guard)",
+            "unsafe fn __snag_wait(",
+            "self.inner.__snag_wait(&self.__snag_tag, ::core::panic::Location::caller(), ",
+            "MutexGuard::mutex(guard).__snag_traced()",
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }

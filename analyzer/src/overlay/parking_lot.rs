@@ -9,11 +9,13 @@
 //! for; else the crate is left alone ([`Unknown`]). Its locks are then not followed any further than
 //! the first wait (`lock_api`'s `raw()` was called).
 
+use std::path::Path;
+
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{File, ImplItem, ImplItemFn, Item};
 
-use super::edits::Edits;
+use super::edits::{Edits, one_line};
 use super::{SourceFile, Unknown};
 
 /// Bodies of the condvar's functions: name, signature without white space, body.
@@ -30,6 +32,18 @@ const BODIES: [(&str, &str, &str); 3] = [
 /// Functions that [`BODIES`] leave without a caller.
 const UNUSED: [&str; 2] = ["notify_one_slow", "notify_all_slow"];
 
+/// Added to the raw condvar that the crate has since 0.13, and to its implementations of the traits.
+const RAW_CONDVAR: &str = include_str!("tails/raw_condvar.rs");
+const RAW_CONDVAR_UNTIMED: &str = include_str!("tails/raw_condvar_untimed.rs");
+const RAW_CONDVAR_TIMED: &str = include_str!("tails/raw_condvar_timed.rs");
+
+/// Found a once complete.
+const PASS: &str =
+    " crate::lock_api::__snag::once_pass(self as *const _ as usize, ::core::panic::Location::caller());";
+
+/// Added to a once that can be waited for.
+const ONCE_WAIT: &str = include_str!("tails/once_wait.rs");
+
 /// Added to the once: takes the place of `call_once_slow`, which goes on under another name.
 const ONCE: &str = include_str!("tails/once.rs");
 
@@ -39,9 +53,11 @@ const ONCE: &str = include_str!("tails/once.rs");
 /// If they are not as any known `parking_lot` is.
 pub fn rewrite(files: &mut [SourceFile]) -> Result<(), Unknown> {
     let mut found = 0;
+    let since_0_13 = files.iter().any(|file| file.path == Path::new("raw_condvar.rs"));
     for file in files {
         let rewrite_file: fn(&File, &str) -> Result<String, Unknown> = match file.path.to_str() {
-            Some("condvar.rs") => condvar,
+            Some("condvar.rs") if !since_0_13 => condvar,
+            Some("raw_condvar.rs") => raw_condvar,
             Some("once.rs") => once,
             Some("mutex.rs" | "rwlock.rs" | "remutex.rs" | "fair_mutex.rs") => constructors,
             _ => continue,
@@ -84,12 +100,6 @@ fn track_caller(edits: &mut Edits, function: &ImplItemFn) {
         };
         edits.before(start, "#[track_caller] ");
     }
-}
-
-/// One line of code from a body that was written on several.
-fn one_line(body: &str) -> String {
-    let code = body.lines().map(str::trim).filter(|line| !line.starts_with("//"));
-    code.collect::<Vec<_>>().join(" ")
 }
 
 fn condvar(syntax: &File, source: &str) -> Result<String, Unknown> {
@@ -167,9 +177,44 @@ impl<'ast> Visit<'ast> for CondvarParts<'_> {
     }
 }
 
+/// Since 0.13: the traits' hidden functions, which `lock_api` was given, get bodies of ours.
+fn raw_condvar(syntax: &File, source: &str) -> Result<String, Unknown> {
+    let wanted = "fnwait_until_internal(&self,mutex:&RawMutex,timeout:Option<Instant>)->bool";
+    let mut edits = Edits::default();
+    let mut found = 0;
+    for function in methods(syntax, "RawCondvar") {
+        found += usize::from(signature(source, function) == wanted);
+    }
+    for item in &syntax.items {
+        match item {
+            Item::Struct(item) if item.ident == "RawCondvar" => {
+                let fields = squeezed(source, item.fields.span());
+                found += usize::from(fields.trim_end_matches([',', '}']) == "{state:AtomicPtr<RawMutex>");
+            }
+            Item::Impl(item) => {
+                let Some((_, path, _)) = &item.trait_ else { continue };
+                let Some(of) = path.segments.last() else { continue };
+                let added = match of.ident.to_string().as_str() {
+                    "RawCondvar" => RAW_CONDVAR_UNTIMED,
+                    "RawCondvarTimed" => RAW_CONDVAR_TIMED,
+                    _ => continue,
+                };
+                edits.before(item.brace_token.span.close(), one_line(added));
+                found += 1;
+            }
+            _ => {}
+        }
+    }
+    if found != 4 {
+        return Err(Unknown("a raw condvar without the functions that it used to have"));
+    }
+    Ok(edits.apply(source) + RAW_CONDVAR)
+}
+
 fn once(syntax: &File, source: &str) -> Result<String, Unknown> {
     let mut edits = Edits::default();
     let mut found = 0;
+    let mut tail = ONCE.to_owned();
     for function in methods(syntax, "Once") {
         let name = function.sig.ident.to_string();
         match name.as_str() {
@@ -186,11 +231,17 @@ fn once(syntax: &File, source: &str) -> Result<String, Unknown> {
                     return Err(Unknown("a once without its fast path"));
                 };
                 let start = fast.then_branch.brace_token.span.open().byte_range().end;
-                edits.insert(
-                    start,
-                    " crate::lock_api::__snag::once_pass(self as *const _ as usize, ::core::panic::Location::caller());",
-                );
+                edits.insert(start, PASS);
                 found += 1;
+            }
+            "wait_slow" if signature(source, function) == "fnwait_slow(&self,ignore_poison:bool)" => {
+                edits.replace(function.sig.ident.span(), "__snag_wait_slow");
+                tail.push_str(ONCE_WAIT);
+            }
+            "wait_slow" => return Err(Unknown("a once that is waited for in another way")),
+            "wait" | "wait_force" => {
+                let start = function.block.brace_token.span.open().byte_range().end;
+                edits.insert(start, format!(" if self.is_completed() {{ {PASS} return; }}"));
             }
             _ => {}
         }
@@ -199,7 +250,7 @@ fn once(syntax: &File, source: &str) -> Result<String, Unknown> {
     if found != 3 {
         return Err(Unknown("a once without the functions that it used to have"));
     }
-    Ok(edits.apply(source) + ONCE)
+    Ok(edits.apply(source) + &tail)
 }
 
 /// `const_mutex` and the like: the lock is born where they are called.

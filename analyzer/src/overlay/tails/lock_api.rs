@@ -5,8 +5,8 @@
 pub mod __snag {
     extern crate std as facade;
 
-    pub use self::facade::__snag::{CondvarTag, OnceCall, Waiter, once_pass};
-    use self::facade::__snag::{Flags, LockTag, Mode, ObjectKind, Place};
+    pub use self::facade::__snag::{CondvarTag, OnceCall, Place, Waiter, once_pass};
+    use self::facade::__snag::{Flags, LockTag, Mode, ObjectKind};
     use core::panic::Location;
 
     const MUTEX: ObjectKind = ObjectKind::LockApiMutex;
@@ -87,8 +87,8 @@ pub mod __snag {
 
                     #[inline]
                     pub fn $lock_at(&self, place: Place) {
-                        let (attempt, wait) = (|| self.raw.$attempt(), || self.raw.$lock());
-                        self.tag.acquire($kind, Mode::$mode, place, attempt, wait);
+                        let attempt = || self.raw.$attempt().then_some(());
+                        self.tag.acquire($kind, Mode::$mode, place, attempt, || self.raw.$lock());
                     }
                 )*
                 $(
@@ -100,7 +100,8 @@ pub mod __snag {
 
                     #[inline]
                     pub fn $try_lock_at(&self, place: Place) -> bool {
-                        self.tag.try_acquire($kind, Mode::$try_mode, place, || self.raw.$try_lock())
+                        let attempt = || self.raw.$try_lock().then_some(());
+                        self.tag.try_acquire($kind, Mode::$try_mode, place, attempt).is_some()
                     }
                 )*
                 $(
@@ -112,8 +113,9 @@ pub mod __snag {
 
                     #[inline]
                     pub fn $timed_at(&self, place: Place, timeout: R::$timeout) -> bool {
-                        let (attempt, wait) = (|| self.raw.$timed_attempt(), || self.raw.$timed(timeout));
-                        self.tag.acquire_timed($kind, Mode::$timed_mode, place, attempt, wait)
+                        let attempt = || self.raw.$timed_attempt().then_some(());
+                        let wait = || self.raw.$timed(timeout).then_some(());
+                        self.tag.acquire_timed($kind, Mode::$timed_mode, place, attempt, wait).is_some()
                     }
                 )*
                 $(
@@ -174,9 +176,18 @@ pub mod __snag {
         timed Exclusive try_lock_exclusive_until try_lock_exclusive_until_at(Instant) by try_lock_exclusive;
     );
     operations!(crate::RawRwLockRecursive, RWLOCK:
-        acquire Shared lock_shared_recursive lock_shared_recursive_at by try_lock_shared_recursive;
         try Shared try_lock_shared_recursive try_lock_shared_recursive_at;
     );
+    impl<R: crate::RawRwLockRecursive> Traced<R> {
+        #[inline]
+        #[track_caller]
+        pub fn lock_shared_recursive(&self) {
+            let attempt = || self.raw.try_lock_shared_recursive().then_some(());
+            let wait = || self.raw.lock_shared_recursive();
+            self.tag.acquire_recursive(RWLOCK, Location::caller(), attempt, wait);
+        }
+    }
+
     operations!(crate::RawRwLockRecursiveTimed, RWLOCK:
         timed Shared try_lock_shared_recursive_for try_lock_shared_recursive_for_at(Duration) by try_lock_shared_recursive;
         timed Shared try_lock_shared_recursive_until try_lock_shared_recursive_until_at(Instant) by try_lock_shared_recursive;
@@ -229,15 +240,15 @@ pub mod __snag {
         #[inline]
         #[track_caller]
         pub unsafe fn upgrade(&self) {
-            let (attempt, wait) = (|| unsafe { self.raw.try_upgrade() }, || unsafe { self.raw.upgrade() });
-            self.tag.upgrade(RWLOCK, Location::caller(), attempt, wait);
+            let attempt = |()| if unsafe { self.raw.try_upgrade() } { Ok(()) } else { Err(()) };
+            self.tag.upgrade(RWLOCK, Location::caller(), (), attempt, |()| unsafe { self.raw.upgrade() });
         }
 
         #[inline]
         #[track_caller]
         pub unsafe fn try_upgrade(&self) -> bool {
-            let attempt = || unsafe { self.raw.try_upgrade() };
-            self.tag.try_upgrade(RWLOCK, false, Location::caller(), attempt)
+            let attempt = || unsafe { self.raw.try_upgrade() }.then_some(()).ok_or(());
+            self.tag.try_upgrade(RWLOCK, false, Location::caller(), attempt).is_ok()
         }
     }
 
@@ -245,15 +256,15 @@ pub mod __snag {
         #[inline]
         #[track_caller]
         pub unsafe fn try_upgrade_for(&self, timeout: R::Duration) -> bool {
-            let attempt = || unsafe { self.raw.try_upgrade_for(timeout) };
-            self.tag.try_upgrade(RWLOCK, true, Location::caller(), attempt)
+            let attempt = || unsafe { self.raw.try_upgrade_for(timeout) }.then_some(()).ok_or(());
+            self.tag.try_upgrade(RWLOCK, true, Location::caller(), attempt).is_ok()
         }
 
         #[inline]
         #[track_caller]
         pub unsafe fn try_upgrade_until(&self, timeout: R::Instant) -> bool {
-            let attempt = || unsafe { self.raw.try_upgrade_until(timeout) };
-            self.tag.try_upgrade(RWLOCK, true, Location::caller(), attempt)
+            let attempt = || unsafe { self.raw.try_upgrade_until(timeout) }.then_some(()).ok_or(());
+            self.tag.try_upgrade(RWLOCK, true, Location::caller(), attempt).is_ok()
         }
     }
 }

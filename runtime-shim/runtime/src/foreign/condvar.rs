@@ -15,7 +15,7 @@ use crate::recorder::{Place, record};
 #[derive(Debug)]
 pub struct CondvarTag {
     word: AtomicU32,
-    /// Changed under the queue's lock only.
+    /// Changed under the queue's lock only, if its waiters are known.
     waiting: AtomicU32,
 }
 
@@ -77,6 +77,24 @@ impl CondvarTag {
             let by = waiter.woken_by.load(Ordering::Relaxed);
             record(Kind::WaitEnd, Mode::Wait, Flags::TIMED_OUT.when(timed_out), condvar, Some(place), by);
         }
+    }
+
+    /// A wait of whose queue nothing is known: by `wait`, which gives up the lock, takes it back and
+    /// says whether the time was over.
+    pub fn unseen_wait(
+        &self,
+        lock: &LockTag,
+        timed: bool,
+        place: Place,
+        wait: impl FnOnce() -> bool,
+    ) -> bool {
+        self.wait_begin(lock, timed, place);
+        self.enter();
+        let timed_out = wait();
+        self.leave();
+        self.wait_end(&Waiter::new(), timed_out, place);
+        lock.acquired(ObjectKind::LockApiMutex, Mode::Exclusive, Flags::NONE, place);
+        timed_out
     }
 
     /// Begins to wake one waiter, or all.

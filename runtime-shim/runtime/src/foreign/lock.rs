@@ -73,63 +73,98 @@ impl LockTag {
         if word & identity::IDENTIFIED == 0 { 0 } else { word >> 3 }
     }
 
-    /// Takes the lock, waiting for it as long as it takes.
+    /// Takes the lock, waiting for it as long as it takes. `G` is what the raw lock gives its holder.
     #[inline]
-    pub fn acquire(
+    pub fn acquire<G>(
         &self,
         kind: ObjectKind,
         mode: Mode,
         place: Place,
-        attempt: impl FnOnce() -> bool,
-        wait: impl FnOnce(),
-    ) {
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> G {
+        self.acquire_flagged(kind, mode, Flags::NONE, place, attempt, wait)
+    }
+
+    /// Takes the lock shared, which waits for a holder but never for a waiter: not even for the one
+    /// that waits for the calling thread's own shared hold. So it counts as an operation that never
+    /// waits if it did not.
+    #[inline]
+    pub fn acquire_recursive<G>(
+        &self,
+        kind: ObjectKind,
+        place: Place,
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> G {
+        self.acquire_flagged(kind, Mode::Shared, Flags::TRY, place, attempt, wait)
+    }
+
+    #[inline]
+    fn acquire_flagged<G>(
+        &self,
+        kind: ObjectKind,
+        mode: Mode,
+        at_once: Flags,
+        place: Place,
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> G {
         if !recorder::on() {
             return wait();
         }
-        if !attempt() {
-            self.note(Kind::Request, kind, mode, Flags::NONE, place);
-            wait();
+        if let Some(guard) = attempt() {
+            self.acquired(kind, mode, at_once, place);
+            return guard;
         }
+        self.note(Kind::Request, kind, mode, Flags::NONE, place);
+        let guard = wait();
         self.acquired(kind, mode, Flags::NONE, place);
+        guard
     }
 
     /// Takes the lock if `wait` succeeds, which gives up after a time.
     #[inline]
-    pub fn acquire_timed(
+    pub fn acquire_timed<G>(
         &self,
         kind: ObjectKind,
         mode: Mode,
         place: Place,
-        attempt: impl FnOnce() -> bool,
-        wait: impl FnOnce() -> bool,
-    ) -> bool {
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> Option<G>,
+    ) -> Option<G> {
         if !recorder::on() {
             return wait();
         }
-        let mut taken = attempt();
-        if !taken {
+        let taken = attempt().or_else(|| {
             self.note(Kind::Request, kind, mode, Flags::TIMED, place);
-            taken = wait();
-        }
+            wait()
+        });
         self.settled(taken, kind, mode, Flags::TIMED, place)
     }
 
     /// Takes the lock if `attempt` does, which never waits.
     #[inline]
-    pub fn try_acquire(
+    pub fn try_acquire<G>(
         &self,
         kind: ObjectKind,
         mode: Mode,
         place: Place,
-        attempt: impl FnOnce() -> bool,
-    ) -> bool {
-        let taken = attempt();
-        self.settled(taken, kind, mode, Flags::TRY, place)
+        attempt: impl FnOnce() -> Option<G>,
+    ) -> Option<G> {
+        self.settled(attempt(), kind, mode, Flags::TRY, place)
     }
 
     #[inline]
-    fn settled(&self, taken: bool, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) -> bool {
-        if taken {
+    fn settled<G>(
+        &self,
+        taken: Option<G>,
+        kind: ObjectKind,
+        mode: Mode,
+        flags: Flags,
+        place: Place,
+    ) -> Option<G> {
+        if taken.is_some() {
             self.acquired(kind, mode, flags, place);
         } else {
             self.note(Kind::GiveUp, kind, mode, flags, place);
@@ -166,12 +201,12 @@ impl LockTag {
 
     /// Gives the lock up, held in `mode`, by `effect`.
     #[inline]
-    pub fn release(&self, mode: Mode, effect: impl FnOnce()) {
+    pub fn release<T>(&self, mode: Mode, effect: impl FnOnce() -> T) -> T {
         let object = self.known_object();
         if object != 0 && self.forget_hold(mode) {
             record(Kind::Release, mode, Flags::NONE, object, None, 0);
         }
-        effect();
+        effect()
     }
 
     /// Takes one hold away. False if there is none: the lock was taken where nothing was recorded.
@@ -188,56 +223,61 @@ impl LockTag {
 
     /// Weakens the hold from one mode to another by `effect`.
     #[inline]
-    pub fn weaken(&self, from: Mode, to: Mode, place: Place, effect: impl FnOnce()) {
+    pub fn weaken<T>(&self, from: Mode, to: Mode, place: Place, effect: impl FnOnce() -> T) -> T {
         let object = self.known_object();
         if object != 0 && self.forget_hold(from) {
             self.state.fetch_add(hold(to), Ordering::Relaxed);
             record(Kind::Convert, to, Flags::NONE, object, Some(place), 0);
         }
-        effect();
+        effect()
     }
 
-    /// Strengthens an upgradable hold to an exclusive one, waiting as long as it takes.
+    /// Strengthens an upgradable hold, of which `held` is the sign, to an exclusive one, waiting as
+    /// long as it takes.
     #[inline]
-    pub fn upgrade(
+    pub fn upgrade<H, G>(
         &self,
         kind: ObjectKind,
         place: Place,
-        attempt: impl FnOnce() -> bool,
-        wait: impl FnOnce(),
-    ) {
+        held: H,
+        attempt: impl FnOnce(H) -> Result<G, H>,
+        wait: impl FnOnce(H) -> G,
+    ) -> G {
         if !recorder::on() {
-            return wait();
+            return wait(held);
         }
-        if !attempt() {
+        let guard = attempt(held).unwrap_or_else(|held| {
             self.note(Kind::Request, kind, Mode::Exclusive, Flags::NONE, place);
-            wait();
-        }
-        self.upgraded(true, kind, Flags::NONE, place);
+            wait(held)
+        });
+        self.upgraded(Flags::NONE, place);
+        guard
     }
 
-    /// Strengthens an upgradable hold if `attempt` does, which gives up after a time or, if `flags`
-    /// say so, never waits.
+    /// Strengthens an upgradable hold if `attempt` does, which gives up after a time if it is
+    /// `timed`, and else never waits.
     #[inline]
-    pub fn try_upgrade(
+    pub fn try_upgrade<G, E>(
         &self,
         kind: ObjectKind,
         timed: bool,
         place: Place,
-        attempt: impl FnOnce() -> bool,
-    ) -> bool {
+        attempt: impl FnOnce() -> Result<G, E>,
+    ) -> Result<G, E> {
         if timed {
             self.note(Kind::Request, kind, Mode::Exclusive, Flags::TIMED, place);
         }
         let flags = if timed { Flags::TIMED } else { Flags::TRY };
-        self.upgraded(attempt(), kind, flags, place)
+        let outcome = attempt();
+        if outcome.is_ok() {
+            self.upgraded(flags, place);
+        } else {
+            self.note(Kind::GiveUp, kind, Mode::Exclusive, flags, place);
+        }
+        outcome
     }
 
-    fn upgraded(&self, done: bool, kind: ObjectKind, flags: Flags, place: Place) -> bool {
-        if !done {
-            self.note(Kind::GiveUp, kind, Mode::Exclusive, flags, place);
-            return false;
-        }
+    fn upgraded(&self, flags: Flags, place: Place) {
         let object = self.known_object();
         if object != 0 && self.forget_hold(Mode::Upgradable) {
             self.state.fetch_add(EXCLUSIVE, Ordering::Relaxed);
@@ -245,7 +285,6 @@ impl LockTag {
             record(Kind::Convert, Mode::Exclusive, flags, object, Some(place), 0);
             record(Kind::Write, Mode::None, Flags::NONE, object, Some(place), 0);
         }
-        true
     }
 
     /// Gives the lock to whoever waits and takes it back, by `effect`.
@@ -327,7 +366,7 @@ mod tests {
     fn without_recording_only_the_waiting_operation_runs() {
         let tag = LockTag::new();
         let mut waited = false;
-        let attempt = || panic!("tried although nothing is recorded");
+        let attempt = || -> Option<()> { panic!("tried although nothing is recorded") };
         tag.acquire(ObjectKind::LockApiMutex, Mode::Exclusive, Location::caller(), attempt, || waited = true);
         assert!(waited);
     }

@@ -1,0 +1,12 @@
+
+#[allow(warnings)]
+impl Once {
+    #[cold]
+    #[track_caller]
+    fn wait_slow(&self, ignore_poison: bool) {
+        let place = ::core::panic::Location::caller();
+        let call = crate::lock_api::__snag::OnceCall::begin(self as *const _ as usize, place);
+        self.__snag_wait_slow(ignore_poison);
+        drop(call);
+    }
+}
