@@ -3,6 +3,9 @@
 //! Invariant: a detector does no I/O and prints nothing, and the same execution gives the same
 //! findings in the same order.
 
+pub mod evidence;
+pub mod lock_order_inversion;
+
 use std::collections::BTreeMap;
 
 use crate::finding::Finding;
@@ -20,7 +23,7 @@ pub trait Detector: Sync {
 }
 
 /// Every rule, in alphabetical order.
-pub static REGISTRY: &[&dyn Detector] = &[];
+pub static REGISTRY: &[&dyn Detector] = &[&lock_order_inversion::LockOrderInversion];
 
 /// Runs every rule, joins repeats (same rule, threads' names apart, same places and objects) into one
 /// finding with a count, and sorts: most certain first, then by rule and place.
@@ -62,4 +65,38 @@ fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
             .then_with(|| one.cmp(other))
     });
     findings
+}
+
+/// What a detector finds in a scripted execution, for tests.
+#[cfg(test)]
+pub fn find(detector: &dyn Detector, script: &str) -> Vec<Finding> {
+    let execution = crate::model::script::execution(script);
+    detector.detect(&execution, &crate::model::names::PlainNames(&execution))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REGISTRY, find, join_repeats};
+    use crate::detectors::lock_order_inversion::LockOrderInversion;
+    use crate::finding::Certainty;
+
+    #[test]
+    fn rules_are_in_alphabetical_order_without_repeats() {
+        let ids: Vec<&str> = REGISTRY.iter().map(|detector| detector.id()).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    }
+
+    #[test]
+    fn repeats_are_counted_and_the_most_certain_one_stays() {
+        let script =
+            "2 lock m1\n2 lock m2\n2 unlock m2\n2 unlock m1\n3 lock m2\n3 lock m1\n3 unlock m1\n3 unlock m2";
+        let [predicted] = &find(&LockOrderInversion, script)[..] else { panic!("one finding") };
+        let mut potential = predicted.clone();
+        potential.certainty = Certainty::Potential;
+        let mut elsewhere = potential.clone();
+        elsewhere.locations[0].place.line = 99;
+        let joined = join_repeats(vec![potential.clone(), elsewhere, predicted.clone(), potential]);
+        let said: Vec<_> = joined.iter().map(|finding| (finding.certainty, finding.count)).collect();
+        assert_eq!(said, [(Certainty::Predicted, 3), (Certainty::Potential, 1)]);
+    }
 }

@@ -51,6 +51,8 @@ pub struct Acquisition {
     pub site: SiteId,
     /// What it holds meanwhile, sorted, and how.
     pub held: Vec<(ObjectId, Mode)>,
+    /// Where it had acquired each of them when it first came here.
+    pub acquired: Vec<SiteId>,
     /// The events in which it got it, in order.
     pub events: Vec<u32>,
 }
@@ -142,7 +144,12 @@ impl LockGraph {
         }
         known.insert(situation.clone(), self.acquisitions.len());
         let (thread, lock, mode, site, held) = situation;
-        self.add(Acquisition { thread, lock, mode, site, held, events: vec![section.begin] }, fair);
+        let acquired = held.iter().map(|&(lock, mode)| {
+            let hold = holds.iter().rfind(|hold| (hold.lock, hold.mode) == (lock, mode));
+            hold.map_or(SiteId::default(), |hold| execution.events[hold.begin as usize].site)
+        });
+        let acquired = acquired.collect();
+        self.add(Acquisition { thread, lock, mode, site, held, acquired, events: vec![section.begin] }, fair);
     }
 
     fn add(&mut self, acquisition: Acquisition, fair: bool) {

@@ -37,6 +37,7 @@ pub struct Section {
 #[derive(Clone, Debug, Default)]
 pub struct Sections {
     all: Vec<Section>,
+    by_thread: HashMap<ThreadId, Vec<u32>>,
 }
 
 impl Sections {
@@ -47,7 +48,17 @@ impl Sections {
         for (index, event) in execution.events.iter().enumerate() {
             finder.visit(u32::try_from(index).expect("fewer events than u32::MAX"), event);
         }
-        Sections { all: finder.all }
+        let mut by_thread: HashMap<ThreadId, Vec<u32>> = HashMap::new();
+        for (number, section) in (0_u32..).zip(&finder.all) {
+            by_thread.entry(section.thread).or_default().push(number);
+        }
+        Sections { all: finder.all, by_thread }
+    }
+
+    /// Those of one thread, in order of their beginnings.
+    pub fn of_thread(&self, thread: ThreadId) -> impl Iterator<Item = &Section> {
+        let own = self.by_thread.get(&thread).map_or(&[][..], Vec::as_slice);
+        own.iter().map(|&number| &self.all[number as usize])
     }
 
     /// All of them, in order of their beginnings.

@@ -1,0 +1,197 @@
+//! Puts a finding together: places, labels, held locks and witness steps, in the words of
+//! [`Names`].
+//!
+//! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
+
+use snag_trace::{Mode, ObjectKind};
+
+use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, Step, ThreadRef};
+use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
+use crate::model::names::Names;
+use crate::model::sections::Section;
+use crate::model::wait_for::Hold;
+
+/// A finding under construction.
+pub struct Case<'a> {
+    execution: &'a Execution,
+    names: &'a dyn Names,
+    threads: Vec<(ThreadId, ThreadRef)>,
+    objects: Vec<(ObjectId, ObjectRef)>,
+    locations: Vec<Location>,
+    witness: Vec<Step>,
+    notes: Vec<String>,
+}
+
+impl<'a> Case<'a> {
+    /// A case of these threads and objects, in the order in which it speaks of them.
+    pub fn new(
+        execution: &'a Execution,
+        names: &'a dyn Names,
+        threads: &[ThreadId],
+        objects: &[ObjectId],
+    ) -> Case<'a> {
+        let mut case = Case {
+            execution,
+            names,
+            threads: Vec::new(),
+            objects: Vec::new(),
+            locations: Vec::new(),
+            witness: Vec::new(),
+            notes: Vec::new(),
+        };
+        for &thread in threads {
+            case.index_of(thread);
+        }
+        let mut distinct: Vec<ObjectId> = Vec::new();
+        for &object in objects {
+            if !object.is_none() && !distinct.contains(&object) {
+                distinct.push(object);
+            }
+        }
+        let numbers: Vec<(u32, u32)> = distinct.iter().map(|&object| case.number(object)).collect();
+        case.objects = distinct.into_iter().zip(names.objects(&numbers)).collect();
+        case
+    }
+
+    fn number(&self, object: ObjectId) -> (u32, u32) {
+        let object = self.execution.objects[object.at()];
+        (object.process, object.number)
+    }
+
+    /// The thread's index in the finding, which speaks of it from now on.
+    fn index_of(&mut self, thread: ThreadId) -> usize {
+        if let Some(index) = self.threads.iter().position(|(known, _)| *known == thread) {
+            return index;
+        }
+        self.threads.push((thread, self.thread_ref(thread)));
+        self.threads.len() - 1
+    }
+
+    fn thread_ref(&self, thread: ThreadId) -> ThreadRef {
+        let known = self.execution.thread(thread);
+        self.names.thread(known.process, known.number)
+    }
+
+    /// The thread's name in quotes.
+    #[must_use]
+    pub fn thread(&self, thread: ThreadId) -> String {
+        format!("`{}`", self.thread_ref(thread).name)
+    }
+
+    /// The names of several threads or objects as one phrase: `a`, `b` and `c`.
+    #[must_use]
+    pub fn list(names: &[String]) -> String {
+        match names {
+            [] => String::new(),
+            [one] => one.clone(),
+            [all @ .., last] => format!("{} and {last}", all.join(", ")),
+        }
+    }
+
+    /// The threads' names as one phrase.
+    #[must_use]
+    pub fn threads(&self, threads: &[ThreadId]) -> String {
+        Case::list(&threads.iter().map(|&thread| self.thread(thread)).collect::<Vec<_>>())
+    }
+
+    fn plain(&self, object: ObjectId) -> String {
+        let known = self.objects.iter().find(|(known, _)| *known == object);
+        known.map_or_else(
+            || {
+                let (process, number) = self.number(object);
+                self.names.object(process, number).name
+            },
+            |(_, known)| known.name.clone(),
+        )
+    }
+
+    /// The object's name in quotes.
+    #[must_use]
+    pub fn object(&self, object: ObjectId) -> String {
+        format!("`{}`", self.plain(object))
+    }
+
+    /// The place, if it is known.
+    #[must_use]
+    pub fn place(&self, site: SiteId) -> Option<Place> {
+        let known = self.execution.sites[site.at()];
+        if site.is_none() { None } else { self.names.place(known.process, known.number) }
+    }
+
+    /// What a thread does that gets this object in this mode: `lock`, `read-lock`…
+    #[must_use]
+    pub fn verb(&self, object: ObjectId, mode: Mode) -> &'static str {
+        let reads_and_writes = matches!(
+            self.execution.kind(object),
+            Some(ObjectKind::RwLock | ObjectKind::LockApiRwLock | ObjectKind::PthreadRwLock)
+        );
+        match mode {
+            Mode::Once => "initialise",
+            Mode::Permit => "take a permit of",
+            Mode::Shared => "read-lock",
+            Mode::Upgradable => "read-lock (upgradably)",
+            _ if reads_and_writes => "write-lock",
+            _ => "lock",
+        }
+    }
+
+    /// Adds a place of the finding, unless it is not known or already there.
+    pub fn at(&mut self, role: &str, thread: ThreadId, site: SiteId, label: String, held: &[Hold]) {
+        let Some(place) = self.place(site) else { return };
+        let held = held
+            .iter()
+            .map(|hold| Held {
+                name: self.plain(ObjectId(hold.object)),
+                acquired: self.place(SiteId(hold.site)),
+            })
+            .collect();
+        let thread = self.index_of(thread);
+        let location = Location { role: role.to_owned(), place, thread, label, held };
+        if !self.locations.contains(&location) {
+            self.locations.push(location);
+        }
+    }
+
+    /// Adds a step of the witness.
+    pub fn step(&mut self, thread: ThreadId, action: String, site: SiteId) {
+        let place = self.place(site);
+        let thread = self.index_of(thread);
+        self.witness.push(Step { thread, action, place });
+    }
+
+    /// Adds a remark.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// The finding.
+    #[must_use]
+    pub fn finding(self, rule: &str, certainty: Certainty, message: String, help: &str) -> Finding {
+        Finding {
+            rule: rule.to_owned(),
+            certainty,
+            message,
+            help: help.to_owned(),
+            count: 1,
+            threads: self.threads.into_iter().map(|(_, thread)| thread).collect(),
+            objects: self.objects.into_iter().map(|(_, object)| object).collect(),
+            locations: self.locations,
+            witness: self.witness,
+            notes: self.notes,
+            schedule: None,
+        }
+    }
+}
+
+/// What a thread held just before one of its events, outermost first.
+#[must_use]
+pub fn held_before(execution: &Execution, event: u32) -> Vec<Hold> {
+    let thread = execution.events[event as usize].thread;
+    let is_held =
+        |section: &&Section| section.begin < event && section.end.map_or(section.open, |end| end >= event);
+    let hold = |section: &Section| {
+        let begin = &execution.events[section.begin as usize];
+        Hold { object: section.lock.0, mode: section.mode, seq: begin.seq, site: begin.site.0 }
+    };
+    execution.sections().of_thread(thread).filter(is_held).map(hold).collect()
+}
