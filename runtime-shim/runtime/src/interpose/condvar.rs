@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
-use super::{ETIMEDOUT, Opaque, interpose, mutex, word};
+use super::{ETIMEDOUT, Opaque, acquired, interpose, mutex, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
 
@@ -63,7 +63,7 @@ unsafe fn recorded_wait(
     let timed_out = Flags::TIMED_OUT.when(result == ETIMEDOUT);
     record_at(Kind::WaitEnd, Mode::Wait, timed_out, condvar, at, 0);
     if gives_up {
-        record_at(Kind::Acquire, Mode::Exclusive, Flags::NONE, lock, at, 0);
+        acquired(Mode::Exclusive, Flags::NONE, lock, at);
     }
     result
 }

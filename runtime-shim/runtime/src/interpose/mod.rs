@@ -7,6 +7,8 @@
 //!   cancelled thread may be unwound through it.
 //! * A lock is tried first; only one that must wait announces itself. Nested locking of a recursive
 //!   mutex is not recorded.
+//! * What a C lock protects is not known: whoever takes it is recorded as writing to it (reading, if
+//!   shared), so that nothing is ever predicted that would need it not to.
 //! * The place of an event is the address of the code that called: each definition is a jump that
 //!   hands its return address on as one more argument.
 //! * The recorder uses none of these functions, so that it cannot be called from within itself.
@@ -25,6 +27,10 @@ mod semaphore;
 mod symbol;
 
 use core::ffi::c_int;
+
+use snag_trace::{Flags, Kind, Mode};
+
+use crate::recorder::{At, record_at};
 
 const EBUSY: c_int = 16;
 const ETIMEDOUT: c_int = 110;
@@ -73,3 +79,10 @@ macro_rules! interpose {
 }
 
 use interpose;
+
+/// Records that the lock is held in `mode`.
+fn acquired(mode: Mode, flags: Flags, object: u32, at: At) {
+    record_at(Kind::Acquire, mode, flags, object, at, 0);
+    let access = if mode == Mode::Shared { Kind::Read } else { Kind::Write };
+    record_at(access, Mode::None, Flags::NONE, object, at, 0);
+}

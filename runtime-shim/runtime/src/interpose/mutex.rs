@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_long, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
-use super::{EBUSY, Opaque, interpose, is_taken, word};
+use super::{EBUSY, Opaque, acquired, interpose, is_taken, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
 
@@ -80,10 +80,11 @@ unsafe fn is_anothers(mutex: *mut Opaque) -> bool {
 /// # Safety
 /// `mutex` points to an initialised mutex.
 unsafe fn settled(mutex: *mut Opaque, result: c_int, flags: Flags, at: At) -> c_int {
-    let kind = if is_taken(result) { Kind::Acquire } else { Kind::GiveUp };
+    if !is_taken(result) {
+        record_at(Kind::GiveUp, Mode::Exclusive, flags, object(mutex, at), at, 0);
     // SAFETY: the caller's promise.
-    if kind == Kind::GiveUp || !unsafe { is_nested(mutex) } {
-        record_at(kind, Mode::Exclusive, flags, object(mutex, at), at, 0);
+    } else if !unsafe { is_nested(mutex) } {
+        acquired(Mode::Exclusive, flags, object(mutex, at), at);
     }
     result
 }

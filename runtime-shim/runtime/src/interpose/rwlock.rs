@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
-use super::{EBUSY, Opaque, interpose, word};
+use super::{EBUSY, Opaque, acquired, interpose, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
 
@@ -45,8 +45,11 @@ fn object(lock: *mut Opaque, at: At) -> u32 {
 }
 
 fn settled(lock: *mut Opaque, mode: Mode, result: c_int, flags: Flags, at: At) -> c_int {
-    let kind = if result == 0 { Kind::Acquire } else { Kind::GiveUp };
-    record_at(kind, mode, flags, object(lock, at), at, 0);
+    if result == 0 {
+        acquired(mode, flags, object(lock, at), at);
+    } else {
+        record_at(Kind::GiveUp, mode, flags, object(lock, at), at, 0);
+    }
     result
 }
 
