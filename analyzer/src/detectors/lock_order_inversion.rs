@@ -180,9 +180,9 @@ fn add_places(
     let wanted = case.object(acquisition.lock);
     let label = match holds {
         Some(lock) if lock == acquisition.lock => {
-            format!("and {verb}s {wanted} again here, while holding it")
+            format!("{name} {verb}s {wanted} again here, while holding it")
         }
-        Some(lock) => format!("and {verb}s {wanted} here, while holding {}", case.object(lock)),
+        Some(lock) => format!("{name} {verb}s {wanted} here, while holding {}", case.object(lock)),
         None => format!("{name} {verb}s {wanted} here"),
     };
     case.at("wanted", thread, acquisition.site, label, &held);
