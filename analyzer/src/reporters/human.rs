@@ -10,6 +10,7 @@ use miette::{
     Diagnostic, GraphicalTheme, LabeledSpan, MietteHandlerOpts, ReportHandler, Severity, SourceCode,
 };
 use miette::{ThemeCharacters, ThemeStyles};
+use textwrap::{WordSeparator, WordSplitter};
 
 use crate::finding::{Certainty, Finding, Location, Place, Report};
 use crate::reporters::snippet::Snippets;
@@ -91,6 +92,10 @@ impl Output<'_> {
             .color(self.style.color)
             .force_graphical(true)
             .width(self.style.width)
+            // Paths are not to be broken at their slashes.
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .break_words(false)
             .context_lines(1)
             .terminal_links(false)
             .build();
@@ -137,6 +142,8 @@ impl Output<'_> {
         let options = textwrap::Options::new(self.style.width.saturating_sub(2))
             .initial_indent(first)
             .subsequent_indent(rest)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation)
             .break_words(false);
         let _ = writeln!(self.text, "{}", textwrap::fill(body, options));
     }
