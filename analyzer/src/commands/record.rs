@@ -10,7 +10,7 @@ use crate::commands::analysis::ReportOptions;
 use crate::commands::progress::Progress;
 use crate::commands::{Command, Given};
 use crate::error::Error;
-use crate::run::folder::{self, RunFolder};
+use crate::run::folder::{self, Recording, RunFolder};
 use crate::run::launch::{Outcome, launch, replace_with};
 use crate::run::meta::RunMeta;
 
@@ -86,11 +86,24 @@ impl Command for Record {
         check_that_it_ran(&outcome, &run)?;
         meta.program = outcome.status;
         meta.stuck = outcome.stuck;
-        meta.alive = folder::still_alive(&run);
-        run.save(&meta)?;
         progress.say("Analyzing", &for_people(&run.path));
-        options.report.conclude(folder::load(&run.path)?, progress.color())
+        let recording = close(&run, meta)?;
+        options.report.conclude(recording, progress.color())
     }
+}
+
+/// Saves how the run ended and reads everything back. A process may have gone to the background: the
+/// recording ends now all the same.
+fn close(run: &RunFolder, mut meta: RunMeta) -> Result<Recording, Error> {
+    meta.until = folder::clock_now(&run.path);
+    run.save(&meta)?;
+    let recording = folder::load(&run.path)?;
+    meta.alive = folder::still_alive(run);
+    if meta.alive.is_empty() {
+        return Ok(recording);
+    }
+    run.save(&meta)?;
+    folder::load(&run.path)
 }
 
 impl Record {

@@ -103,6 +103,13 @@ pub fn prune(runs: &Path, keep: usize) {
     }
 }
 
+/// What the run's clock says now; nothing if it cannot be read.
+#[must_use]
+pub fn clock_now(folder: &Path) -> Option<u64> {
+    let page = fs::read(folder.join(CLOCK_FILE)).ok()?;
+    Some(u64::from_le_bytes(page.get(clock::SEQ..clock::SEQ + 8)?.try_into().ok()?))
+}
+
 /// Processes of the run that have not ended: daemons, and children that nobody waited for.
 #[must_use]
 pub fn still_alive(run: &RunFolder) -> Vec<u32> {
@@ -153,7 +160,12 @@ pub fn load(path: &Path) -> Result<Recording, Error> {
             recording.warnings.push(format!("{name}: nothing was recorded, the process could not begin to"));
             continue;
         }
-        let trace = read_trace(&file)?;
+        let mut trace = read_trace(&file)?;
+        let until = recording.meta.until.unwrap_or(u64::MAX);
+        trace.cut_after(until);
+        if trace.events.is_empty() && until < u64::MAX {
+            continue;
+        }
         recording.warnings.extend(warnings_of(&file, &trace));
         recording.traces.push(trace);
     }

@@ -32,6 +32,10 @@ pub struct RunMeta {
     /// is not known.
     #[serde(default)]
     pub alive: Vec<u32>,
+    /// The clock when the analysis began. What a process that outlived the run records later is left
+    /// out, so that the analysis can be repeated.
+    #[serde(default)]
+    pub until: Option<u64>,
 }
 
 /// A process that snag ended.

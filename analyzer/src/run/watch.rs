@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use snag_trace::decode::Record;
-use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION, clock};
+use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION};
 use snag_trace::{Kind, ProcessTrace};
 
 use crate::model::wait_for::WaitState;
+use crate::run::folder::clock_now;
 use crate::run::kernel::{self, KernelThread, ProcessHandle};
 use crate::run::meta::StuckProcess;
 use crate::run::tail::{Lost, Tail};
@@ -157,8 +158,7 @@ impl Process {
     fn end(&self, clock_file: &Path) -> Option<StuckProcess> {
         let handle = ProcessHandle::open(self.pid)?;
         let same = kernel::threads(self.pid)? == self.threads && kernel::has_mapped(self.pid, clock_file);
-        let page = fs::read(clock_file).ok()?;
-        let seq = u64::from_le_bytes(page.get(clock::SEQ..clock::SEQ + 8)?.try_into().ok()?);
+        let seq = clock_now(self.file.parent()?)?;
         (same && handle.kill()).then_some(StuckProcess { pid: self.pid, seq })
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a trace file back, from bytes that nobody vouches for.
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, Flags, Kind, Mode, ObjectKind};
 use crate::layout::{CHUNK_SIZE, HEADER_SIZE, MAGIC, MAX_PAYLOAD, MAX_SEQ, RECORD_SIZE, VERSION, header};
@@ -244,8 +244,20 @@ impl ProcessTrace {
         if trace.note_missing_chunks(bytes) {
             horizon = horizon.min(trace.known_before_losses(owners));
         }
-        trace.events.retain(|event| event.seq <= horizon);
+        trace.cut_after(horizon);
         Ok(trace)
+    }
+
+    /// Leaves out what came after the event with this sequence number: events, and threads and
+    /// objects that were new then.
+    pub fn cut_after(&mut self, last: u64) {
+        if self.events.last().is_none_or(|event| event.seq <= last) {
+            return;
+        }
+        self.events.retain(|event| event.seq <= last);
+        self.objects.retain(|_, object| object.seq <= last);
+        let begun: BTreeSet<u32> = self.events.iter().map(|event| event.thread).collect();
+        self.threads.retain(|thread, _| begun.contains(thread));
     }
 
     /// Decodes the header alone.
