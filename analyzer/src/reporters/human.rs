@@ -67,6 +67,9 @@ impl Output<'_> {
         for held in held_besides(finding) {
             self.section("  ", "held", &held);
         }
+        if let Some(made) = births(finding) {
+            self.section("  ", "made", &made);
+        }
         for who in threads_to_tell_apart(finding) {
             self.section("  ", "thread", &who);
         }
@@ -221,6 +224,17 @@ fn held_besides(finding: &Finding) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// Where the finding's objects were made, as far as it is known; numbered ones of one place together.
+fn births(finding: &Finding) -> Option<String> {
+    let mut births: Vec<String> = Vec::new();
+    for object in &finding.objects {
+        let name = object.name.split(" #").next().unwrap_or_default();
+        let birth = object.born.as_ref().map(|born| format!("`{name}` at {}", at(born)));
+        births.extend(birth.filter(|birth| !births.contains(birth)));
+    }
+    (!births.is_empty()).then(|| births.join(", "))
 }
 
 /// Threads by number, where names alone could be mistaken: several processes, or one name twice.
