@@ -137,14 +137,16 @@ pub struct Process {
     pub stuck: Option<u64>,
     /// Index of its `Exit` event, if it exited normally.
     pub exit: Option<u32>,
+    /// Whether it was still running when its trace was read.
+    pub alive: bool,
 }
 
 impl Process {
-    /// Whether its trace reaches to its end: if recording stopped before, who holds what at the
-    /// end of the trace means nothing.
+    /// Whether its trace reaches to its end: if recording stopped before, or the process goes on,
+    /// who holds what at the end of the trace means nothing.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.definitions.state == 0
+        self.definitions.state == 0 && !self.alive
     }
 }
 
@@ -199,7 +201,7 @@ impl Execution {
         if several {
             execution.events.sort_by_key(|event| event.seq);
         }
-        execution.note_stuck(meta);
+        execution.note_fates(meta);
         execution.index_events();
         execution
     }
@@ -228,17 +230,25 @@ impl Execution {
             let event = numbering.event(self, event);
             self.events.push(event);
         }
-        self.processes.push(Process { definitions: trace, stuck: None, exit: None });
+        self.processes.push(Process { definitions: trace, ..Process::default() });
     }
 
-    /// A pid that exec'd has several traces; only the last image can be the stuck one.
-    fn note_stuck(&mut self, meta: &RunMeta) {
+    /// A pid that exec'd has several traces; only its last image can be stuck or alive.
+    fn note_fates(&mut self, meta: &RunMeta) {
         for stuck in &meta.stuck {
-            let image = self.processes.iter_mut().rev().find(|process| process.definitions.pid == stuck.pid);
-            if let Some(process) = image {
+            if let Some(process) = self.last_image(stuck.pid) {
                 process.stuck = Some(stuck.seq);
             }
         }
+        for &pid in &meta.alive {
+            if let Some(process) = self.last_image(pid) {
+                process.alive = true;
+            }
+        }
+    }
+
+    fn last_image(&mut self, pid: u32) -> Option<&mut Process> {
+        self.processes.iter_mut().rev().find(|process| process.definitions.pid == pid)
     }
 
     fn index_events(&mut self) {
@@ -257,6 +267,13 @@ impl Execution {
     /// All threads.
     pub fn thread_ids(&self) -> impl Iterator<Item = ThreadId> + use<> {
         (1..u32::try_from(self.threads.len()).unwrap_or(u32::MAX)).map(ThreadId)
+    }
+
+    /// Index of the event with this sequence number.
+    #[must_use]
+    pub fn index_of(&self, seq: u64) -> Option<u32> {
+        let index = self.events.binary_search_by_key(&seq, |event| event.seq).ok()?;
+        u32::try_from(index).ok()
     }
 
     /// What came before what, found when first asked for.

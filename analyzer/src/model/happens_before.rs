@@ -389,8 +389,8 @@ pub fn notify_of(execution: &Execution, wait_end: &Event) -> Option<u32> {
     if wait_end.arg == 0 {
         return None;
     }
-    let index = execution.events.binary_search_by_key(&wait_end.arg, |event| event.seq).ok()?;
-    let notify = &execution.events[index];
+    let index = execution.index_of(wait_end.arg)?;
+    let notify = &execution.events[index as usize];
     let is_notify = matches!(notify.kind, Kind::NotifyOne | Kind::NotifyAll);
-    (is_notify && notify.object == wait_end.object).then(|| u32::try_from(index).unwrap_or(u32::MAX))
+    (is_notify && notify.object == wait_end.object).then_some(index)
 }

@@ -11,5 +11,6 @@ pub mod names;
 #[cfg(test)]
 pub mod script;
 pub mod sections;
+pub mod standstill;
 pub mod sync_preserving;
 pub mod wait_for;
