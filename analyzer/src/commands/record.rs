@@ -87,23 +87,24 @@ impl Command for Record {
         meta.program = outcome.status;
         meta.stuck = outcome.stuck;
         progress.say("Analyzing", &for_people(&run.path));
-        let recording = close(&run, meta)?;
+        let recording = close(&run, meta, progress)?;
         options.report.conclude(recording, progress.color())
     }
 }
 
-/// Saves how the run ended and reads everything back. A process may have gone to the background: the
-/// recording ends now all the same.
-fn close(run: &RunFolder, mut meta: RunMeta) -> Result<Recording, Error> {
+/// Reads everything back and saves how the run ended. A process may have gone to the background: the
+/// recording ends now all the same. A disk that is full now does not keep the report back.
+fn close(run: &RunFolder, mut meta: RunMeta, progress: Progress) -> Result<Recording, Error> {
     meta.until = folder::clock_now(&run.path);
-    run.save(&meta)?;
-    let recording = folder::load(&run.path)?;
+    let mut recording = run.load(meta.clone())?;
     meta.alive = folder::still_alive(run);
-    if meta.alive.is_empty() {
-        return Ok(recording);
+    if !meta.alive.is_empty() {
+        recording = run.load(meta)?;
     }
-    run.save(&meta)?;
-    folder::load(&run.path)
+    if let Err(error) = run.save(&recording.meta) {
+        progress.warn(&format!("this run cannot be analyzed again: {error}"));
+    }
+    Ok(recording)
 }
 
 impl Record {

@@ -131,42 +131,63 @@ pub fn still_alive(run: &RunFolder) -> Vec<u32> {
 /// If it is neither, if `run.json` is damaged, or if a trace cannot be read at all.
 pub fn load(path: &Path) -> Result<Recording, Error> {
     if path.is_file() {
-        let meta =
-            RunMeta { version: 1, id: file_stem(path), engine: "native".to_owned(), ..RunMeta::default() };
-        let trace = read_trace(path)?;
-        let warnings = warnings_of(path, &trace);
-        return Ok(Recording { meta, traces: vec![trace], warnings });
+        // What was run is known if the file still lies in its run's folder.
+        let folder = path.parent().unwrap_or(path);
+        let unknown = || RunMeta { version: 1, id: file_stem(path), ..RunMeta::default() };
+        let meta = read_meta(folder).ok().flatten().unwrap_or_else(unknown);
+        return load_traces(&[path.to_owned()], meta);
     }
     let files = trace_files(path).map_err(Error::io("read", path))?;
-    let meta_file = path.join(META_FILE);
-    let mut recording = Recording::default();
-    match fs::read(&meta_file) {
-        Ok(text) => {
-            recording.meta = serde_json::from_slice(&text)
-                .map_err(|reason| Error::Meta { path: meta_file.clone(), reason })?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if files.is_empty() {
-                return Err(Error::NotARun { path: path.to_owned() });
-            }
-            recording.meta = RunMeta { version: 1, id: file_stem(path), ..RunMeta::default() };
-            recording.warnings.push("run.json is missing: how the program ended is not known".to_owned());
-        }
-        Err(error) => return Err(Error::io("read", &meta_file)(error)),
+    if let Some(meta) = read_meta(path)? {
+        return load_traces(&files, meta);
     }
+    if files.is_empty() {
+        return Err(Error::NotARun { path: path.to_owned() });
+    }
+    let meta = RunMeta { version: 1, id: file_stem(path), ..RunMeta::default() };
+    let mut recording = load_traces(&files, meta)?;
+    recording.warnings.push("run.json is missing: how the program ended is not known".to_owned());
+    Ok(recording)
+}
+
+impl RunFolder {
+    /// Reads the traces of this run, of which this is known.
+    ///
+    /// # Errors
+    /// If a trace cannot be read at all.
+    pub fn load(&self, meta: RunMeta) -> Result<Recording, Error> {
+        let files = self.trace_files().map_err(Error::io("read", &self.path))?;
+        load_traces(&files, meta)
+    }
+}
+
+/// What `run.json` says, if there is one.
+fn read_meta(folder: &Path) -> Result<Option<RunMeta>, Error> {
+    let file = folder.join(META_FILE);
+    match fs::read(&file) {
+        Ok(text) => {
+            serde_json::from_slice(&text).map(Some).map_err(|reason| Error::Meta { path: file, reason })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", &file)(error)),
+    }
+}
+
+fn load_traces(files: &[PathBuf], meta: RunMeta) -> Result<Recording, Error> {
+    let until = meta.until.unwrap_or(u64::MAX);
+    let mut recording = Recording { meta, ..Recording::default() };
     for file in files {
-        if is_unwritten(&file)? {
+        if is_unwritten(file)? {
             let name = file.file_name().unwrap_or_default().display();
             recording.warnings.push(format!("{name}: nothing was recorded, the process could not begin to"));
             continue;
         }
-        let mut trace = read_trace(&file)?;
-        let until = recording.meta.until.unwrap_or(u64::MAX);
+        let mut trace = read_trace(file)?;
         trace.cut_after(until);
         if trace.events.is_empty() && until < u64::MAX {
             continue;
         }
-        recording.warnings.extend(warnings_of(&file, &trace));
+        recording.warnings.extend(warnings_of(file, &trace));
         recording.traces.push(trace);
     }
     recording.warnings.extend(warnings_of_processes(&recording.meta));

@@ -24,14 +24,16 @@ const LIBC_SIGNALS: u64 = 0b11 << 31;
 /// All threads of a process, by id; nothing if it is gone.
 #[must_use]
 pub fn threads(pid: u32) -> Option<Vec<KernelThread>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        let path = entry.ok()?.path();
-        let id = path.file_name()?.to_str()?.parse().ok()?;
-        found.push(parse_thread(id, &fs::read_to_string(path.join("status")).ok()?)?);
-    }
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    // A thread that ends meanwhile is left out.
+    let mut found: Vec<_> = entries.flatten().filter_map(|entry| thread(&entry.path())).collect();
     found.sort_unstable_by_key(|thread| thread.id);
     Some(found)
+}
+
+fn thread(folder: &Path) -> Option<KernelThread> {
+    let id = folder.file_name()?.to_str()?.parse().ok()?;
+    parse_thread(id, &fs::read_to_string(folder.join("status")).ok()?)
 }
 
 fn parse_thread(id: u32, status: &str) -> Option<KernelThread> {
