@@ -1,0 +1,103 @@
+//! However a program ends, snag ends as it did, and what was recorded until then is there.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::project::{Kept, kept, program, run, snag_in};
+
+/// Events of two threads that each take a lock once, with all that belongs to them.
+const AT_LEAST: u64 = 8;
+
+fn assert_kept(kept: &Kept, code: i32) {
+    assert_eq!(kept.outcome.code(), code, "{:?}", kept.outcome);
+    assert!(kept.events() >= AT_LEAST, "{}", kept.report);
+    assert_eq!(kept.report["warnings"].as_array().map(Vec::len), Some(0), "{}", kept.report);
+}
+
+#[test]
+fn a_program_that_succeeds_is_clean() {
+    let kept = kept(&[]);
+    assert_kept(&kept, 0);
+    assert_eq!(kept.report["program"]["exit"], 0);
+    assert_eq!(kept.report["findings"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn an_exit_code_passes_through() {
+    let kept = kept(&["exit", "42"]);
+    assert_kept(&kept, 42);
+    assert_eq!(kept.report["program"]["exit"], 42);
+}
+
+#[test]
+fn a_panic_keeps_its_message_and_code() {
+    let outcome = run(&["panic"]);
+    assert_eq!(outcome.code(), 101);
+    assert!(outcome.stderr.contains("as asked"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_program_that_aborts_overflows_its_stack_or_kills_itself_is_read_to_its_last_event() {
+    for (arguments, signal) in
+        [(&["abort"][..], 6), (&["overflow"], 6), (&["raise", "9"], 9), (&["raise", "15"], 15)]
+    {
+        let kept = kept(arguments);
+        assert_kept(&kept, 128 + signal);
+        assert_eq!(kept.report["program"]["signal"], signal);
+    }
+}
+
+#[test]
+fn a_program_that_replaces_itself_is_recorded_until_then() {
+    let kept = kept(&["exec"]);
+    assert_kept(&kept, 3);
+    assert_eq!(kept.outcome.stdout, "replaced\n");
+}
+
+#[test]
+fn a_program_that_replaces_itself_by_a_recorded_one_has_two_traces() {
+    let kept = kept(&["exec-self"]);
+    assert_kept(&kept, 4);
+    assert_eq!(kept.processes(), 2);
+}
+
+#[test]
+fn a_program_that_closes_all_descriptors_is_recorded_to_its_end() {
+    let kept = kept(&["close"]);
+    assert_kept(&kept, 5);
+    assert!(kept.events() > 80_000, "{}", kept.report);
+}
+
+#[test]
+fn a_daemon_is_recorded_until_its_starter_ends() {
+    let kept = kept(&["daemon"]);
+    assert_eq!(kept.outcome.code(), 0);
+    assert!(kept.events() >= AT_LEAST);
+}
+
+#[test]
+fn children_are_recorded_with_their_parent() {
+    let kept = kept(&["children"]);
+    assert_kept(&kept, 0);
+    assert_eq!(kept.processes(), 3);
+}
+
+#[test]
+fn a_program_that_can_never_go_on_is_ended() {
+    let kept = kept(&["deadlock"]);
+    assert_eq!(kept.report["program"]["signal"], 9);
+    assert!(kept.warnings().contains("ended by snag"), "{}", kept.report);
+    assert!(kept.events() >= AT_LEAST);
+}
+
+#[test]
+fn the_programs_streams_pass_through_untouched() {
+    let mut command = snag_in(&program(), ["run", "--quiet", "--", "echo"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let text = "three\nlines\u{1b}[31m\nwithout an end";
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, text.as_bytes());
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("to stderr\n"), "{output:?}");
+}
