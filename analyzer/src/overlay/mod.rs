@@ -232,7 +232,11 @@ fn write(made: &Path, inside: &OsStr, sources: &Path, files: &[SourceFile]) -> i
         fs::create_dir_all(to.parent().unwrap_or(made))?;
         let original = sources.join(&file.path);
         let watched = format!("\nconst _: &[u8] = include_bytes!({:?});\n", original.display().to_string());
-        fs::write(to, format!("{}{watched}", file.text))?;
+        fs::write(&to, format!("{}{watched}", file.text))?;
+        // cargo compares this time with its own of the build: made now, the copy would count as
+        // changed since.
+        let modified = fs::metadata(&original)?.modified()?;
+        fs::File::options().write(true).open(&to)?.set_modified(modified)?;
     }
     Ok(())
 }
