@@ -3,8 +3,12 @@
 //! Invariant: a detector does no I/O and prints nothing, and the same execution gives the same
 //! findings in the same order.
 
+pub mod blocked_forever;
+pub mod deadlock;
 pub mod evidence;
 pub mod lock_order_inversion;
+pub mod lost_wakeup;
+pub mod thread_killed_at_exit;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +27,8 @@ pub trait Detector: Sync {
 }
 
 /// Every rule, in alphabetical order.
-pub static REGISTRY: &[&dyn Detector] = &[&lock_order_inversion::LockOrderInversion];
+pub static REGISTRY: &[&dyn Detector] =
+    &[&deadlock::Deadlock, &lock_order_inversion::LockOrderInversion, &lost_wakeup::LostWakeup];
 
 /// Runs every rule, joins repeats (same rule, threads' names apart, same places and objects) into one
 /// finding with a count, and sorts: most certain first, then by rule and place.

@@ -9,7 +9,7 @@ use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, Step,
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::names::Names;
 use crate::model::sections::Section;
-use crate::model::wait_for::Hold;
+use crate::model::wait_for::{Blocked, Hold};
 
 /// A finding under construction.
 pub struct Case<'a> {
@@ -180,6 +180,30 @@ impl<'a> Case<'a> {
             notes: self.notes,
             schedule: None,
         }
+    }
+}
+
+/// What a thread waits for, as a phrase: waits here to lock `accounts`.
+#[must_use]
+pub fn waits_to(case: &Case<'_>, wait: &Blocked) -> String {
+    let object = ObjectId(wait.object);
+    let name = case.object(object);
+    match wait.mode {
+        Mode::Exclusive | Mode::Shared | Mode::Upgradable | Mode::Permit => {
+            format!("waits here to {} {name}", case.verb(object, wait.mode))
+        }
+        Mode::Wait => format!("waits here for a notify of {name}"),
+        Mode::Receive => format!("waits here for a message in {name}"),
+        Mode::Send => format!("waits here for room in {name}"),
+        Mode::Barrier => format!("waits here for the others at {name}"),
+        Mode::Once => format!("waits here for the initialisation of {name}"),
+        Mode::Join => {
+            let joined = ThreadId(u32::try_from(wait.arg).unwrap_or(0));
+            format!("waits here for {} to end", case.thread(joined))
+        }
+        Mode::Park => "is parked here".to_owned(),
+        Mode::Sleep => "sleeps here".to_owned(),
+        Mode::None => "waits here".to_owned(),
     }
 }
 
