@@ -3,6 +3,7 @@
 //! Invariant: a detector does no I/O and prints nothing, and the same execution gives the same
 //! findings in the same order.
 
+pub mod atomicity_violation;
 pub mod blocked_forever;
 pub mod deadlock;
 pub mod evidence;
