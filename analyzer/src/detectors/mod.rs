@@ -28,8 +28,14 @@ pub trait Detector: Sync {
 }
 
 /// Every rule, in alphabetical order.
-pub static REGISTRY: &[&dyn Detector] =
-    &[&deadlock::Deadlock, &lock_order_inversion::LockOrderInversion, &lost_wakeup::LostWakeup];
+pub static REGISTRY: &[&dyn Detector] = &[
+    &atomicity_violation::AtomicityViolation,
+    &blocked_forever::BlockedForever,
+    &deadlock::Deadlock,
+    &lock_order_inversion::LockOrderInversion,
+    &lost_wakeup::LostWakeup,
+    &thread_killed_at_exit::ThreadKilledAtExit,
+];
 
 /// Runs every rule, joins repeats (same rule, threads' names apart, same places and objects) into one
 /// finding with a count, and sorts: most certain first, then by rule and place.
