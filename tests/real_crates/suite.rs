@@ -1,0 +1,120 @@
+//! One crate's suite: run twice, compared, and its findings judged.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use snag_tests::outcome::{Outcome, run_for};
+use snag_tests::{snag, target_folder};
+
+use crate::{source, verdicts};
+
+/// A published crate and what is known of its suite.
+pub struct Crate {
+    /// Its name.
+    pub name: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// Flags for `cargo test`.
+    pub flags: &'static [&'static str],
+    /// Tests that must end another way with snag, and why.
+    pub differing: &'static [(&'static str, &'static str)],
+    /// Findings that are real: rule, the end of a file's path that it must have a location in, and
+    /// why it is real.
+    pub real: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// No suite takes longer than this; one that does hangs.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+impl Crate {
+    /// Runs the suite without and with snag and compares.
+    pub fn check(&self) {
+        let folder = source::fetch(self.name, self.version);
+        let (without, plain_time) = timed(self.plain(&folder));
+        let report_file = folder.join("report.json");
+        let (with, snag_time) = timed(self.recorded(&folder, &report_file));
+        let before = verdicts::read(&without.stdout);
+        let after = verdicts::read(&with.stdout);
+        assert!(!before.is_empty(), "no test ran without snag:\n{}", without.stderr);
+        let report = fs::read(&report_file)
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Value>(&text).ok())
+            .unwrap_or_else(|| panic!("there is no report:\n{}", with.stderr));
+        println!(
+            "| {} {} | {} | {} | {} | {:.0} s | {:.0} s | {} |",
+            self.name,
+            self.version,
+            verdicts::passed(&before),
+            verdicts::passed(&after),
+            count_by_certainty(&report),
+            plain_time.as_secs_f64(),
+            snag_time.as_secs_f64(),
+            report["stats"]["events"],
+        );
+        let mut wrong = self.unexpected_differences(&verdicts::differences(&before, &after));
+        wrong.extend(self.unexpected_findings(&report));
+        assert!(wrong.is_empty(), "{} {}:\n{}", self.name, self.version, wrong.join("\n"));
+    }
+
+    fn plain(&self, folder: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["test", "--no-fail-fast"]).args(self.flags).stdin(Stdio::null()).current_dir(folder);
+        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTDOCFLAGS"] {
+            command.env_remove(variable);
+        }
+        command.env("CARGO_TARGET_DIR", target_folder("real-crates").join("target"));
+        command
+    }
+
+    fn recorded(&self, folder: &Path, report: &Path) -> Command {
+        let mut command = snag(folder);
+        command.args(["test", "--no-fail-fast"]).args(self.flags);
+        command.args(["--format", "json", "--output"]).arg(report);
+        command.env("CARGO_TARGET_DIR", target_folder("real-crates").join("target"));
+        command
+    }
+
+    fn unexpected_differences(&self, found: &[(String, String)]) -> Vec<String> {
+        let known = |name: &String| self.differing.iter().any(|(test, _)| test == name);
+        let mut wrong: Vec<_> = (found.iter().filter(|(name, _)| !known(name)))
+            .map(|(name, what)| format!("{name}: {what}"))
+            .collect();
+        let gone = self.differing.iter().filter(|(test, _)| !found.iter().any(|(name, _)| name == test));
+        wrong.extend(gone.map(|(test, why)| format!("{test} no longer differs, although {why}")));
+        wrong
+    }
+
+    fn unexpected_findings(&self, report: &Value) -> Vec<String> {
+        let certain = |finding: &&Value| finding["certainty"] != "potential";
+        let is_real = |finding: &&Value| {
+            let mut files = finding["locations"].as_array().into_iter().flatten();
+            self.real.iter().any(|(rule, file, _)| {
+                finding["rule"] == *rule && files.any(|at| at["file"].as_str().unwrap_or("").ends_with(file))
+            })
+        };
+        let findings = report["findings"].as_array().into_iter().flatten();
+        let wrong = findings.filter(certain).filter(|finding| !is_real(finding));
+        wrong.map(|finding| format!("{finding:#}")).collect()
+    }
+}
+
+fn timed(mut command: Command) -> (Outcome, Duration) {
+    let start = Instant::now();
+    let outcome = run_for(&mut command, LIMIT).expect("cargo can be started");
+    assert!(!outcome.timed_out, "the suite hangs:\n{}\n{}", outcome.stdout, outcome.stderr);
+    (outcome, start.elapsed())
+}
+
+fn count_by_certainty(report: &Value) -> String {
+    let count = |certainty: &str| {
+        let findings = report["findings"].as_array().into_iter().flatten();
+        findings.filter(|finding| finding["certainty"] == certainty).count()
+    };
+    let counts = ["confirmed", "predicted", "potential"].map(|certainty| (count(certainty), certainty));
+    let named = counts.iter().filter(|(count, _)| *count > 0);
+    let text: Vec<_> = named.map(|(count, certainty)| format!("{count} {certainty}")).collect();
+    if text.is_empty() { "none".to_owned() } else { text.join(", ") }
+}
