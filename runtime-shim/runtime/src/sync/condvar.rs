@@ -68,13 +68,11 @@ impl Condvar {
     }
 
     /// Wakes one waiter.
-    #[inline]
     pub fn notify_one(&self, place: Option<Place>) {
         self.notify(1, Kind::NotifyOne, place);
     }
 
     /// Wakes all waiters.
-    #[inline]
     pub fn notify_all(&self, place: Option<Place>) {
         self.notify(usize::MAX, Kind::NotifyAll, place);
     }

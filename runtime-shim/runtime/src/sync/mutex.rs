@@ -1,4 +1,7 @@
 //! A traced mutex: one word, the engine's two bits and the identity's thirty.
+//!
+//! The operations are not `#[inline]`: they would be compiled anew, unoptimised, in every debug
+//! build, which costs far more than a call does in a release build.
 
 use super::note;
 use crate::engine::current::RawMutex;
@@ -47,13 +50,11 @@ impl Mutex {
     }
 
     /// Takes the lock, waiting for it.
-    #[inline]
     pub fn lock(&self, place: Option<Place>) {
         self.lock_as(ObjectKind::Mutex, place);
     }
 
     /// [`Mutex::lock`] for a lock that is called something else.
-    #[inline]
     pub fn lock_as(&self, kind: ObjectKind, place: Option<Place>) {
         if !self.raw.try_lock() {
             self.lock_contended(kind, place);
@@ -72,14 +73,12 @@ impl Mutex {
     }
 
     /// Takes the lock if it is free.
-    #[inline]
     #[must_use]
     pub fn try_lock(&self, place: Option<Place>) -> bool {
         self.try_lock_as(ObjectKind::Mutex, place)
     }
 
     /// [`Mutex::try_lock`] for a lock that is called something else.
-    #[inline]
     #[must_use]
     pub fn try_lock_as(&self, kind: ObjectKind, place: Option<Place>) -> bool {
         let locked = self.raw.try_lock();
@@ -94,7 +93,6 @@ impl Mutex {
     ///
     /// # Safety
     /// The caller holds it.
-    #[inline]
     pub unsafe fn unlock(&self, place: Option<Place>) {
         if recorder::on() {
             note(Kind::Release, Mode::Exclusive, Flags::NONE, self.object(place), place);
@@ -104,7 +102,6 @@ impl Mutex {
     }
 
     /// Records an access (`Read` or `Write`) to what the lock, held by the caller, protects.
-    #[inline]
     pub fn accessed(&self, kind: Kind, place: Option<Place>) {
         if recorder::on() {
             note(kind, Mode::Exclusive, Flags::NONE, self.object(place), place);

@@ -1,4 +1,5 @@
-//! A traced reader-writer lock: the engine's word, and a word for the identity.
+//! A traced reader-writer lock: the engine's word, and a word for the identity. Not `#[inline]`, for
+//! the reason that [`super::mutex`] gives.
 
 use super::note;
 use crate::engine::current::RawRwLock;
@@ -40,7 +41,6 @@ impl RwLock {
     }
 
     /// Takes a shared hold, waiting for it.
-    #[inline]
     #[track_caller]
     pub fn read(&self, place: Option<Place>) {
         if !self.raw.try_read() {
@@ -51,7 +51,6 @@ impl RwLock {
     }
 
     /// Takes the exclusive hold, waiting for it.
-    #[inline]
     pub fn write(&self, place: Option<Place>) {
         if !self.raw.try_write() {
             self.note(Kind::Request, Mode::Exclusive, Flags::NONE, place);
@@ -61,7 +60,6 @@ impl RwLock {
     }
 
     /// Takes a shared hold if that needs no wait.
-    #[inline]
     #[must_use]
     pub fn try_read(&self, place: Option<Place>) -> bool {
         let held = self.raw.try_read();
@@ -70,7 +68,6 @@ impl RwLock {
     }
 
     /// Takes the exclusive hold if that needs no wait.
-    #[inline]
     #[must_use]
     pub fn try_write(&self, place: Option<Place>) -> bool {
         let held = self.raw.try_write();
@@ -82,7 +79,6 @@ impl RwLock {
     ///
     /// # Safety
     /// The caller has one.
-    #[inline]
     pub unsafe fn read_unlock(&self, place: Option<Place>) {
         self.note(Kind::Release, Mode::Shared, Flags::NONE, place);
         // SAFETY: the caller's promise.
@@ -93,7 +89,6 @@ impl RwLock {
     ///
     /// # Safety
     /// The caller has it.
-    #[inline]
     pub unsafe fn write_unlock(&self, place: Option<Place>) {
         self.note(Kind::Release, Mode::Exclusive, Flags::NONE, place);
         // SAFETY: the caller's promise.
@@ -104,7 +99,6 @@ impl RwLock {
     ///
     /// # Safety
     /// The caller has the exclusive hold.
-    #[inline]
     pub unsafe fn downgrade(&self, place: Option<Place>) {
         self.note(Kind::Convert, Mode::Shared, Flags::NONE, place);
         // SAFETY: the caller's promise.
@@ -113,7 +107,6 @@ impl RwLock {
 
     /// Records an access (`Read` or `Write`) to what the lock, held by the caller in `mode`,
     /// protects.
-    #[inline]
     pub fn accessed(&self, kind: Kind, mode: Mode, place: Option<Place>) {
         self.note(kind, mode, Flags::NONE, place);
     }
