@@ -188,7 +188,7 @@ fn report(execution: &Execution, names: &dyn Names, pair: &Pair, other: &Other) 
         "acted",
         pair.thread,
         pair.act,
-        "and changes it here, after unlocking in between".to_owned(),
+        format!("{thread} changes it here, after unlocking in between"),
         &[],
     );
     let label = if other.writes {

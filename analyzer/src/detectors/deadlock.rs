@@ -110,7 +110,10 @@ fn report_owners(execution: &Execution, names: &dyn Names, ring: &[ThreadId]) ->
         add_hold(&mut case, execution, thread, wanted.object);
         let next = ring[(at + 1) % ring.len()];
         let label = match (ring.len(), wait.mode) {
-            (1, _) => format!("and waits here to get {} again", case.object(ObjectId(wait.object))),
+            (1, _) => {
+                let (thread, object) = (case.thread(thread), case.object(ObjectId(wait.object)));
+                format!("{thread} waits here to get {object} again")
+            }
             (_, Mode::Join) => format!("{} waits here for {} to end", case.thread(thread), case.thread(next)),
             _ => format!("{} {}", case.thread(thread), waits_to(&case, wait)),
         };

@@ -128,7 +128,10 @@ fn report(execution: &Execution, names: &dyn Names, lost: Lost, certainty: Certa
     } else {
         format!("{waiter} waits here; if it comes late, for ever")
     };
-    case.at("waits", lost.waiter, wait.site, label, &held_before(execution, lost.wait));
+    // The wait gives its own lock up.
+    let held: Vec<_> =
+        held_before(execution, lost.wait).into_iter().filter(|hold| hold.object != lock.0).collect();
+    case.at("waits", lost.waiter, wait.site, label, &held);
     let message = if is_lost {
         format!("{waiter} waits for a notify of {condvar} that {by} sent before the wait began")
     } else {
