@@ -6,7 +6,9 @@
 //! * [`Strength::Must`]: spawn before start, end before join, send before receive of the same
 //!   message, notify before the end of the wait that it ended, unpark before the park's end,
 //!   initialisation before its use, arrivals before departures of a barrier's generation, fork
-//!   before the child. No execution with the target lacks the source.
+//!   before the child. No execution with the target lacks the source. By analogy, a change under a
+//!   lock that is *announced* (a notify follows the section) before a look at it that is not: had the
+//!   looker come earlier, it would have waited for that notify.
 //! * [`Strength::Seen`]: the target might have gone otherwise without the source: a read of what a
 //!   lock protects (and a write, which may read first) after another thread's write; room in a
 //!   channel and permits of a semaphore; a failed attempt and the holder that made it fail.
@@ -18,7 +20,7 @@
 //!
 //! Misses: atomics, plain memory and I/O leave no events yet. A timed-out wait has no source.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use snag_trace::{Flags, Kind, Mode};
 
@@ -136,6 +138,9 @@ struct Finder<'a> {
     initialised: HashMap<ObjectId, u32>,
     arrived: HashMap<(ObjectId, u64), Vec<u32>>,
     written: HashMap<ObjectId, u32>,
+    /// Accesses to what a lock protects in sections that a notify follows.
+    announced: HashSet<u32>,
+    announced_write: HashMap<ObjectId, u32>,
     acquired: HashMap<ObjectId, u32>,
 }
 
@@ -157,6 +162,8 @@ impl<'a> Finder<'a> {
             initialised: HashMap::new(),
             arrived: HashMap::new(),
             written: HashMap::new(),
+            announced: announced(execution),
+            announced_write: HashMap::new(),
             acquired: HashMap::new(),
         };
         finder.measure();
@@ -355,6 +362,13 @@ impl<'a> Finder<'a> {
     }
 
     fn visit_lock(&mut self, index: u32, event: &Event) {
+        if matches!(event.kind, Kind::Read | Kind::Write) {
+            if !self.announced.contains(&index) {
+                self.edge(index, self.announced_write.get(&event.object).copied(), Strength::Must);
+            } else if event.kind == Kind::Write {
+                self.announced_write.insert(event.object, index);
+            }
+        }
         match event.kind {
             Kind::Read => self.edge(index, self.written.get(&event.object).copied(), Strength::Seen),
             Kind::Write => {
@@ -381,6 +395,27 @@ impl<'a> Finder<'a> {
             _ => {}
         }
     }
+}
+
+/// Accesses to what a lock protects, in sections that are the last of their thread before a notify.
+fn announced(execution: &Execution) -> HashSet<u32> {
+    let mut announced = HashSet::new();
+    let mut accesses: HashMap<ThreadId, Vec<u32>> = HashMap::new();
+    for (index, event) in (0_u32..).zip(&execution.events) {
+        match event.kind {
+            Kind::Acquire => {
+                if let Some(own) = accesses.get_mut(&event.thread) {
+                    own.clear();
+                }
+            }
+            Kind::Read | Kind::Write => accesses.entry(event.thread).or_default().push(index),
+            Kind::NotifyOne | Kind::NotifyAll => {
+                announced.extend(accesses.remove(&event.thread).into_iter().flatten());
+            }
+            _ => {}
+        }
+    }
+    announced
 }
 
 /// The notify that ended this wait, if the recorder knew it.

@@ -343,6 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn an_announced_change_orders_those_who_look_at_it_even_if_nobody_had_to_wait() {
+        let script = |announce: &str| {
+            format!(
+                "1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n1 lock m3\n1 set m3\n1 unlock m3\n{announce}\
+                 2 lock m3\n2 get m3\n2 unlock m3\n2 lock m2\n2 lock m1"
+            )
+        };
+        assert_eq!(together(&script("1 notify cv 0\n"), &[2, 13], Keep::Must), Outcome::Never);
+        assert!(matches!(together(&script(""), &[2, 12], Keep::Must), Outcome::Together(_)));
+    }
+
+    #[test]
     fn a_later_section_of_a_held_lock_cannot_be_before_the_witness() {
         // Thread 2 needs what thread 3 learned under `m1` after thread 1 had released it.
         let script = "1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n3 lock m1\n3 unlock m1\n3 send ch 1\n\
