@@ -68,11 +68,26 @@ macro_rules! real {
                     if address.is_null() {
                         return ENOSYS;
                     }
-                    type Function = unsafe extern "C-unwind" fn($($type),*) -> c_int;
-                    // SAFETY: libc's function of this name has this type.
-                    let function = unsafe { core::mem::transmute::<*mut core::ffi::c_void, Function>(address) };
-                    // SAFETY: the caller's promise, which is that of libc's function.
-                    unsafe { function($($argument),*) }
+                    /// Calls `function` with the arguments behind it. Not by a pointer of a type that
+                    /// may unwind: a crate that makes such a call cannot be linked into a program
+                    /// that is compiled with `panic = "abort"`.
+                    #[unsafe(naked)]
+                    unsafe extern "C-unwind" fn jump(
+                        function: *mut core::ffi::c_void,
+                        $($argument: $type),*
+                    ) -> c_int {
+                        core::arch::naked_asm!(
+                            "mov rax, rdi",
+                            "mov rdi, rsi",
+                            "mov rsi, rdx",
+                            "mov rdx, rcx",
+                            "mov rcx, r8",
+                            "jmp rax",
+                        )
+                    }
+                    // SAFETY: libc's function of this name takes these arguments, at most four, and
+                    // the rest is the caller's promise, which is that of libc's function.
+                    unsafe { jump(address, $($argument),*) }
                 }
             )*
 
