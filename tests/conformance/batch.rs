@@ -164,6 +164,17 @@ pub fn error_codes(world: &World, name: &str, source: &str) -> BTreeSet<String> 
     errors(&stderr).map(code).collect()
 }
 
+/// What rustc says if a program cannot be compiled and linked with these options.
+pub fn link_errors(world: &World, source: &str, options: &[&str]) -> Option<String> {
+    let folder = tempfile::tempdir().expect("failed to make a temporary folder");
+    let path = folder.path().join("program.rs");
+    fs::write(&path, source).expect("failed to write a program");
+    let mut rustc = world.rustc();
+    rustc.args(options).arg("-o").arg(folder.path().join("program")).arg(&path);
+    let output = rustc.output().expect("failed to run rustc");
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 fn run(binary: &Path, name: &str, record: Option<&Path>) -> Outcome {
     let written = tempfile::NamedTempFile::new().expect("failed to make a temporary file");
     let mut command = process::Command::new(binary);

@@ -133,3 +133,25 @@ fn doc_examples_of_std_agree() {
     wrong.extend(rejections(&refused));
     expect_none(&wrong);
 }
+
+#[test]
+fn every_way_to_link_works() {
+    let programs = committed_cases();
+    let program = programs.iter().find(|case| case.name == "scoped_threads").expect("this case exists");
+    let ways: [&[&str]; 8] = [
+        &["-C", "panic=abort"],
+        &["-C", "lto=fat"],
+        &["-C", "lto=thin", "-C", "opt-level=3"],
+        &["-C", "target-feature=+crt-static"],
+        &["-C", "prefer-dynamic"],
+        &["--crate-type", "cdylib"],
+        &["--crate-type", "staticlib"],
+        &["--crate-type", "dylib"],
+    ];
+    let fails = |way: &&[&str]| {
+        let errors = batch::link_errors(&World::facade(), &program.source, way);
+        errors.map(|errors| format!("{way:?}:\n{errors}"))
+    };
+    let wrong: Vec<_> = ways.iter().filter_map(fails).collect();
+    assert!(wrong.is_empty(), "the facade cannot be linked with\n{}", wrong.join("\n"));
+}
