@@ -295,3 +295,38 @@ fn a_cancelled_wait_ends_its_thread_and_nothing_else() {
     let ended = |event: &&Event| event.thread == found[0].thread && event.kind == Kind::ThreadEnd;
     assert_eq!(trace.events.iter().filter(ended).count(), 1);
 }
+
+#[test]
+fn a_thread_of_c_has_its_creation_its_parent_and_its_join() {
+    let trace = record("scenario_cancelled_wait");
+    let child = events(&trace, ObjectKind::Semaphore)[0].thread;
+    let about =
+        |kind| trace.events.iter().find(move |event| event.kind == kind && event.arg == u64::from(child));
+    let (spawn, join) = (about(Kind::Spawn).expect("created"), about(Kind::Join).expect("joined"));
+    assert_eq!(trace.threads[&child].parent, spawn.thread);
+    let own = |kind| trace.events.iter().find(move |event| event.kind == kind && event.thread == child);
+    assert!(spawn.seq < own(Kind::ThreadStart).expect("started").seq);
+    assert!(own(Kind::ThreadEnd).expect("ended").seq < join.seq);
+}
+
+#[test]
+#[ignore = "runs in a recorded child"]
+fn scenario_silent_thread() {
+    extern "C-unwind" fn nothing(_: *mut c_void) -> *mut c_void {
+        null_mut()
+    }
+    let mut thread = 0;
+    // SAFETY: the thread does nothing and is joined once.
+    unsafe {
+        assert_eq!(pthread_create(&raw mut thread, null_mut(), nothing, null_mut()), 0);
+        assert_eq!(pthread_join(thread, null_mut()), 0);
+    }
+}
+
+#[test]
+fn a_thread_that_records_nothing_has_a_beginning_and_an_end() {
+    let trace = record("scenario_silent_thread");
+    let spawned = trace.events.iter().rfind(|event| event.kind == Kind::Spawn).expect("one was");
+    let of_it = trace.events.iter().filter(|event| u64::from(event.thread) == spawned.arg);
+    assert_eq!(of_it.map(|event| event.kind).collect::<Vec<_>>(), [Kind::ThreadStart, Kind::ThreadEnd]);
+}

@@ -1,4 +1,4 @@
-//! Definitions of C's own locks, condition variables and semaphores, which take the place of libc's in
+//! Definitions of C's own locks, condition variables, semaphores and threads, which take the place of libc's in
 //! every object that the program is linked from: they record, and call libc's.
 //!
 //! Invariants:
@@ -17,7 +17,7 @@
 //! writer; how many wait on a condition variable) are fixed by its ABI since 2.25.
 //!
 //! Known misses: a thread that a condition variable woke takes its mutex back inside libc, unseen;
-//! calls from shared libraries that were linked so that they only ever find libc's functions; static
+//! `pthread_tryjoin_np` and its like; calls from shared libraries that were linked so that they only ever find libc's functions; static
 //! linking, where this is left out.
 
 mod condvar;
@@ -25,6 +25,7 @@ mod mutex;
 mod rwlock;
 mod semaphore;
 mod symbol;
+mod thread;
 
 use core::ffi::c_int;
 

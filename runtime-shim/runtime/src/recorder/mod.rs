@@ -21,6 +21,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use snag_trace::{Flags, Kind, Mode};
 
+pub(crate) use threads::{adopt, new_foreign_thread};
 pub use threads::{current_thread, new_thread, thread_begin, thread_panicked};
 
 /// A place in the user's source.

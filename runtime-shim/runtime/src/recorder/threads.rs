@@ -9,7 +9,7 @@ use snag_trace::layout::{CHUNK_SIZE, RECORD_SIZE};
 use snag_trace::{Flags, Kind, Mode};
 
 use super::chunk::{self, Chunk};
-use super::{Place, process, sites, sys};
+use super::{At, Place, process, sites, sys};
 
 static LAST: AtomicU32 = AtomicU32::new(0);
 static MAIN_NAME: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
@@ -24,6 +24,18 @@ pub(super) struct Local {
     index: Cell<u64>,
     busy: Cell<bool>,
     panicked: Cell<bool>,
+    /// The next thread that this one creates is announced by whoever creates it.
+    expecting: Cell<bool>,
+    /// Who created the thread, if it says nothing about itself.
+    origin: Cell<Origin>,
+}
+
+/// What is known of a thread before it says anything; number 0 if nothing is.
+#[derive(Clone, Copy, Default)]
+struct Origin {
+    number: u32,
+    parent: u32,
+    code: usize,
 }
 
 std::thread_local! {
@@ -36,6 +48,8 @@ std::thread_local! {
             index: Cell::new(0),
             busy: Cell::new(false),
             panicked: Cell::new(false),
+            expecting: Cell::new(false),
+            origin: Cell::new(Origin { number: 0, parent: 0, code: 0 }),
         }
     };
 }
@@ -45,7 +59,7 @@ std::thread_local! {
 pub(super) fn with(body: impl FnOnce(&Local) -> u64) -> u64 {
     LOCAL.with(|local| {
         if local.number.get() == 0 {
-            local.register();
+            local.register(false);
         }
         body(local)
     })
@@ -60,9 +74,31 @@ pub fn current_thread() -> u32 {
     with(|local| u64::from(local.number.get())) as u32
 }
 
-/// Reserves the number of a thread that is about to be spawned; 0 while recording is off.
+/// Reserves the number of a thread that is about to be spawned and that will announce itself by
+/// [`thread_begin`]; 0 while recording is off.
 pub fn new_thread() -> u32 {
-    if super::on() { LAST.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 }
+    if !super::on() {
+        return 0;
+    }
+    LOCAL.with(|local| local.expecting.set(true));
+    reserve()
+}
+
+fn reserve() -> u32 {
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// The number for a thread that is about to be created by a call of C, unless it will announce
+/// itself: then, and while recording is off, 0.
+pub(crate) fn new_foreign_thread() -> u32 {
+    if !super::on() || LOCAL.with(|local| local.expecting.replace(false)) { 0 } else { reserve() }
+}
+
+/// Says that the calling thread, which has just begun, is thread `number`, created by `parent` in the
+/// code at `code`. It is announced by its first event, when it may have a name.
+pub(crate) fn adopt(number: u32, parent: u32, code: usize) {
+    LOCAL.with(|local| local.origin.set(Origin { number, parent, code }));
+    process::watch_thread_end();
 }
 
 /// Says that the calling thread is thread `number`, spawned by `parent` at `place`. To be called
@@ -74,7 +110,7 @@ pub fn thread_begin(number: u32, parent: u32, place: Option<Place>, name: &str) 
     LOCAL.with(|local| {
         if local.number.get() == 0 {
             local.number.set(number);
-            local.announce(parent, place, name.as_bytes());
+            local.announce(parent, At::Place(place), name.as_bytes());
         }
     });
 }
@@ -99,6 +135,9 @@ fn name_words(name: [u8; 16]) -> [u64; 2] {
 /// The calling thread has ended: says so and gives its chunk back.
 pub(super) fn end() {
     LOCAL.with(|local| {
+        if local.number.get() == 0 && local.origin.get().number != 0 && super::on() {
+            local.register(true);
+        }
         if local.number.get() == 0 {
             return;
         }
@@ -118,6 +157,7 @@ pub(super) fn forget_chunk() {
     LOCAL.with(|local| {
         let _parents = local.detach();
         local.number.set(0);
+        local.origin.set(Origin::default());
     });
     LAST.store(0, Ordering::Relaxed);
 }
@@ -125,29 +165,35 @@ pub(super) fn forget_chunk() {
 impl Local {
     /// Gives a thread that nobody announced a number and a name.
     #[cold]
-    fn register(&self) {
-        self.number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    ///
+    /// `ending` if std's own thread-local data is gone: asking std for its handle would panic.
+    fn register(&self, ending: bool) {
+        let Origin { number, parent, code } = self.origin.get();
+        self.number.set(if number == 0 { reserve() } else { number });
         let (pid, _) = sys::process_ids();
         if sys::thread_id() == pid {
-            return self.announce(0, None, b"main");
+            return self.announce(0, At::Place(None), b"main");
         }
         let short = sys::keeping_errno(sys::short_thread_name);
         let words = name_words(short);
         if words == [MAIN_NAME[0].load(Ordering::Relaxed), MAIN_NAME[1].load(Ordering::Relaxed)] {
-            return self.announce(0, None, b"");
+            return self.announce(parent, At::Code(code), b"");
+        }
+        let len = short.iter().position(|&byte| byte == 0).unwrap_or(short.len());
+        if ending {
+            return self.announce(parent, At::Code(code), &short[..len]);
         }
         // The name differs from the process's, so std named the thread and its handle exists:
         // asking for it does not allocate. What its clone may record meanwhile is dropped.
         self.busy.set(true);
         let handle = std::thread::current();
         self.busy.set(false);
-        let len = short.iter().position(|&byte| byte == 0).unwrap_or(short.len());
-        self.announce(0, None, handle.name().map_or(&short[..len], str::as_bytes));
+        self.announce(parent, At::Code(code), handle.name().map_or(&short[..len], str::as_bytes));
     }
 
-    fn announce(&self, parent: u32, place: Option<Place>, name: &[u8]) {
+    fn announce(&self, parent: u32, at: At, name: &[u8]) {
         process::watch_thread_end();
-        let site = place.map_or(0, |place| sites::number(self, place));
+        let site = sites::number_at(self, at);
         let payload = thread_start(sys::thread_id(), parent, name);
         self.write(Kind::ThreadStart, Mode::None, Flags::NONE, 0, site, 0, payload.as_slice());
     }

@@ -1,0 +1,153 @@
+//! Threads that are created and joined by calls of C.
+//!
+//! std's threads come this way too. Those that the facade spawns announce themselves and pass through;
+//! those that the real std spawns (libtest's) are seen here.
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use snag_trace::{Flags, Kind, Mode};
+
+use super::interpose;
+use super::symbol::real;
+use crate::recorder::{At, adopt, current_thread, new_foreign_thread, on, record_at};
+
+type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+
+real! {
+    pthread_create(thread: *mut usize, attributes: *const c_void, start: Start, argument: *mut c_void);
+    pthread_join(thread: usize, result: *mut *mut c_void);
+}
+
+interpose! {
+    pthread_create(
+        thread: *mut usize, attributes: *const c_void, start: Start, argument: *mut c_void
+    ), "r8" => create;
+    pthread_join(thread: usize, result: *mut *mut c_void), "rdx" => join;
+}
+
+unsafe extern "C" {
+    fn malloc(size: usize) -> *mut c_void;
+    fn free(memory: *mut c_void);
+}
+
+/// What a new thread finds of its creation; freed by it.
+struct Birth {
+    start: Start,
+    argument: *mut c_void,
+    number: u32,
+    parent: u32,
+    code: usize,
+}
+
+const SLOTS: usize = 1 << 10;
+/// libc's handles of threads that may be joined, which are addresses of 47 bits aligned to 64, with
+/// the threads' numbers below. A thread whose number is too large for that, or whose slot another one
+/// takes, is joined unseen.
+static JOINABLE: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+const NUMBER_BITS: u32 = 18;
+
+/// Handle and number in one word, and the slot for it.
+fn slot(handle: usize) -> (u64, &'static AtomicU64) {
+    let key = (handle as u64 >> 6) << NUMBER_BITS;
+    let hash = (handle as u64 >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+    (key, &JOINABLE[hash as usize & (SLOTS - 1)])
+}
+
+/// The handle now means thread `number`, or with 0 one that is not to be seen.
+fn remember(handle: usize, number: u32) {
+    let (key, slot) = slot(handle);
+    if number == 0 {
+        take(handle);
+    } else if number < 1 << NUMBER_BITS {
+        slot.store(key | u64::from(number), Ordering::Release);
+    }
+}
+
+/// The thread that the handle means, which it does no longer; 0 if none is known.
+fn take(handle: usize) -> u32 {
+    let (key, slot) = slot(handle);
+    let there = slot.load(Ordering::Acquire);
+    if there >> NUMBER_BITS << NUMBER_BITS != key {
+        return 0;
+    }
+    slot.store(0, Ordering::Release);
+    (there ^ key) as u32
+}
+
+/// Runs a new thread.
+unsafe extern "C-unwind" fn begin(birth: *mut c_void) -> *mut c_void {
+    // SAFETY: `create` made this for the new thread alone.
+    let Birth { start, argument, number, parent, code } = unsafe { birth.cast::<Birth>().read() };
+    // SAFETY: as above; it came from `malloc` and is not used any more.
+    unsafe { free(birth) };
+    adopt(number, parent, code);
+    // SAFETY: what the caller of `pthread_create` asked for.
+    unsafe { start(argument) }
+}
+
+unsafe extern "C-unwind" fn create(
+    thread: *mut usize,
+    attributes: *const c_void,
+    start: Start,
+    argument: *mut c_void,
+    caller: usize,
+) -> c_int {
+    let number = new_foreign_thread();
+    // SAFETY: no precondition.
+    let birth = if number == 0 { core::ptr::null_mut() } else { unsafe { malloc(size_of::<Birth>()) } };
+    if birth.is_null() {
+        // SAFETY: the arguments are libc's.
+        let result = unsafe { real::pthread_create(thread, attributes, start, argument) };
+        if result == 0 {
+            // SAFETY: libc has written the new thread's handle there.
+            remember(unsafe { *thread }, 0);
+        }
+        return result;
+    }
+    let birth = birth.cast::<Birth>();
+    let contents = Birth { start, argument, number, parent: current_thread(), code: caller };
+    // SAFETY: `malloc` gave room for it, aligned for anything.
+    unsafe { birth.write(contents) };
+    record_at(Kind::Spawn, Mode::None, Flags::NONE, 0, At::Code(caller), u64::from(number));
+    // SAFETY: the arguments are libc's, apart from the start, which takes the birth.
+    let result = unsafe { real::pthread_create(thread, attributes, begin, birth.cast()) };
+    if result == 0 {
+        // SAFETY: libc has written the new thread's handle there.
+        remember(unsafe { *thread }, number);
+    } else {
+        // SAFETY: no thread was created that would free it.
+        unsafe { free(birth.cast()) };
+    }
+    result
+}
+
+unsafe extern "C-unwind" fn join(thread: usize, result: *mut *mut c_void, caller: usize) -> c_int {
+    let number = if on() { take(thread) } else { 0 };
+    let at = At::Code(caller);
+    if number != 0 {
+        record_at(Kind::Request, Mode::Join, Flags::NONE, 0, at, u64::from(number));
+    }
+    // SAFETY: the arguments are libc's.
+    let outcome = unsafe { real::pthread_join(thread, result) };
+    if number != 0 {
+        let (kind, mode) = if outcome == 0 { (Kind::Join, Mode::None) } else { (Kind::GiveUp, Mode::Join) };
+        record_at(kind, mode, Flags::NONE, 0, at, u64::from(number));
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_means_its_thread_until_it_is_joined_or_created_anew() {
+        let handle = 0x7f12_3456_7640;
+        remember(handle, 7);
+        assert_eq!((take(handle), take(handle)), (7, 0));
+        remember(handle, 8);
+        remember(handle, 0);
+        assert_eq!(take(handle), 0);
+    }
+}
