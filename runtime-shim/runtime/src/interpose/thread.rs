@@ -83,7 +83,13 @@ unsafe extern "C-unwind" fn begin(birth: *mut c_void) -> *mut c_void {
     unsafe { free(birth) };
     adopt(number, parent, code);
     // SAFETY: what the caller of `pthread_create` asked for.
-    unsafe { start(argument) }
+    unsafe { jump(start, argument) }
+}
+
+/// Calls `start`. Not by its pointer: see `symbol`.
+#[unsafe(naked)]
+unsafe extern "C-unwind" fn jump(start: Start, argument: *mut c_void) -> *mut c_void {
+    core::arch::naked_asm!("mov rax, rdi", "mov rdi, rsi", "jmp rax")
 }
 
 unsafe extern "C-unwind" fn create(
