@@ -7,6 +7,7 @@
 //! Known misses: values handed to a function that is not a plain constructor get no name here.
 
 use proc_macro2::LineColumn;
+use quote::ToTokens as _;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Expr, Member, Pat, Stmt};
@@ -18,6 +19,33 @@ pub(super) fn find(file: &syn::File, at: LineColumn) -> Option<String> {
     let mut finder = Finder { at, frames: Vec::new(), types: Vec::new(), found: None };
     finder.visit_file(file);
     finder.found
+}
+
+/// The struct that derives `Default` at this place, and its fields whose types have this word in them.
+pub(super) fn derived(file: &syn::File, at: LineColumn, word: &str) -> Option<(String, Vec<String>)> {
+    let mut finder = Derived { at, word, found: None };
+    finder.visit_file(file);
+    finder.found
+}
+
+struct Derived<'a> {
+    at: LineColumn,
+    word: &'a str,
+    found: Option<(String, Vec<String>)>,
+}
+
+impl<'ast> Visit<'ast> for Derived<'_> {
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        let within = |span: proc_macro2::Span| span.start() <= self.at && self.at < span.end();
+        if !item.attrs.iter().any(|attribute| within(attribute.span())) {
+            return;
+        }
+        let fields = item.fields.iter().enumerate().filter_map(|(index, field)| {
+            let name = field.ident.as_ref().map_or_else(|| index.to_string(), ToString::to_string);
+            field.ty.to_token_stream().to_string().contains(self.word).then_some(name)
+        });
+        self.found = Some((item.ident.to_string(), fields.collect()));
+    }
 }
 
 /// What surrounds an expression.
@@ -255,6 +283,16 @@ mod tests {
         let line = program[..at].matches('\n').count() + 1;
         let column = program[..at].rsplit('\n').next().map_or(0, |line| line.chars().count());
         find(&syn::parse_file(program).expect("it parses"), LineColumn { line, column })
+    }
+
+    #[test]
+    fn a_derived_default_gives_the_struct_and_the_fields_of_the_kind() {
+        let program = "#[derive(Debug, Default)]\nstruct S {\n    a: Mutex<u8>,\n    b: Arc<Mutex<u8>>,\n    c: u8,\n}\n";
+        let file = syn::parse_file(program).expect("it parses");
+        let fields = |column, word| derived(&file, LineColumn { line: 1, column }, word);
+        assert_eq!(fields(16, "Mutex"), Some(("S".to_owned(), vec!["a".to_owned(), "b".to_owned()])));
+        assert_eq!(fields(16, "Condvar"), Some(("S".to_owned(), Vec::new())));
+        assert_eq!(fields(60, "Mutex"), None);
     }
 
     #[test]

@@ -17,45 +17,51 @@ use snag_trace::encode::birth_hash;
 use crate::finding::Place;
 use crate::sources::{Source, Sources};
 
+const STEPS: usize = 3;
+
 /// Where objects were made.
 #[derive(Debug, Default)]
 pub(super) struct Births {
+    /// All hashes that objects of the run have.
+    wanted: BTreeSet<u32>,
+    /// Paths of source locations in traces, as the compiler was given them.
+    recorded: BTreeSet<String>,
+    /// How many steps were made.
+    steps: usize,
+    seen: BTreeSet<String>,
     /// Candidates per hash: path as in reports, line, column, and the path that is called.
     found: BTreeMap<u32, Vec<(Place, String)>>,
 }
 
 impl Births {
-    /// Looks for the places behind `wanted` hashes. `recorded` are the paths of source locations in
-    /// traces, as the compiler was given them.
-    pub(super) fn search(wanted: &BTreeSet<u32>, recorded: &BTreeSet<String>, sources: &Sources) -> Births {
-        let mut births = Births::default();
-        let mut seen = BTreeSet::new();
-        let steps: [&dyn Fn() -> BTreeSet<String>; 3] = [
-            &|| recorded.clone(),
-            &|| rust_files(sources.root()).iter().map(|path| compiler_path(path, sources)).collect(),
-            &|| recorded.iter().flat_map(|path| crate_files(path)).collect(),
-        ];
-        for files in steps {
-            if wanted.iter().all(|hash| births.found.contains_key(hash)) {
-                break;
-            }
-            for path in files() {
-                let short = sources.shorten(&path);
-                if seen.insert(path.clone())
-                    && let Some(source) = sources.get(&short)
-                {
-                    births.search_file(&path, &short, &source, wanted);
-                }
-            }
-        }
-        births
+    /// For objects with these hashes. Nothing is read yet.
+    pub(super) fn new(wanted: BTreeSet<u32>, recorded: BTreeSet<String>) -> Births {
+        Births { wanted, recorded, ..Births::default() }
     }
 
-    fn search_file(&mut self, path: &str, short: &str, source: &Source, wanted: &BTreeSet<u32>) {
+    /// Looks at more files.
+    fn step(&mut self, sources: &Sources) {
+        let files: BTreeSet<String> = match self.steps {
+            0 => self.recorded.clone(),
+            1 => rust_files(sources.root()).iter().map(|path| compiler_path(path, sources)).collect(),
+            _ => self.recorded.iter().flat_map(|path| crate_files(path)).collect(),
+        };
+        self.steps += 1;
+        for path in files {
+            let short = sources.shorten(&path);
+            if self.seen.insert(path.clone())
+                && let Some(source) = sources.get(&short)
+            {
+                self.search_file(&path, &short, &source);
+            }
+        }
+    }
+
+    fn search_file(&mut self, path: &str, short: &str, source: &Source) {
         for (text, line) in source.text.lines().zip(1..) {
             for (column, call) in calls(text) {
                 let hash = birth_hash(path.as_bytes(), line, column);
-                if wanted.contains(&hash) {
+                if self.wanted.contains(&hash) {
                     let place = Place { file: short.to_owned(), line, column };
                     self.found.entry(hash).or_default().push((place, call));
                 }
@@ -64,18 +70,24 @@ impl Births {
     }
 
     /// The place where an object of this kind with this hash was made, if exactly one fits best.
-    pub(super) fn place(&self, hash: u32, kind: ObjectKind) -> Option<&Place> {
+    pub(super) fn place(&mut self, hash: u32, kind: ObjectKind, sources: &Sources) -> Option<Place> {
+        if !self.wanted.contains(&hash) {
+            return None;
+        }
+        while self.steps < STEPS && !self.found.contains_key(&hash) {
+            self.step(sources);
+        }
         let fits = self.found.get(&hash)?.iter().map(|(place, call)| (fit(call, kind), place));
         let best = fits.clone().map(|(fit, _)| fit).max().filter(|&fit| fit > 0)?;
         let mut places = fits.filter(|(fit, _)| *fit == best).map(|(_, place)| place);
         let first = places.next()?;
-        places.all(|other| other == first).then_some(first)
+        places.all(|other| other == first).then(|| first.clone())
     }
 }
 
-/// How well a call fits an object's kind; 0 not at all.
-fn fit(call: &str, kind: ObjectKind) -> u32 {
-    let types = match kind {
+/// A word that the type of an object of this kind, or its constructor, has in its name.
+pub(super) const fn type_word(kind: ObjectKind) -> &'static str {
+    match kind {
         ObjectKind::Mutex | ObjectKind::LockApiMutex => "Mutex",
         ObjectKind::RwLock | ObjectKind::LockApiRwLock => "RwLock",
         ObjectKind::Condvar | ObjectKind::ParkingLotCondvar => "Condvar",
@@ -83,7 +95,12 @@ fn fit(call: &str, kind: ObjectKind) -> u32 {
         ObjectKind::ReentrantLock => "ReentrantLock",
         ObjectKind::Channel => "channel",
         _ => "",
-    };
+    }
+}
+
+/// How well a call fits an object's kind; 0 not at all.
+fn fit(call: &str, kind: ObjectKind) -> u32 {
+    let types = type_word(kind);
     let others = ["Mutex", "RwLock", "Condvar", "Barrier", "ReentrantLock", "channel"];
     let has = |word: &str| call.contains(word);
     match (has(types), others.iter().any(|other| has(other))) {
@@ -111,8 +128,15 @@ fn calls(line: &str) -> Vec<(u32, String)> {
     calls
 }
 
-/// The end of a path (with generic arguments) that starts here, if `(` or `!` follows it.
+/// The end of a path (with generic arguments) that starts here, if `(` or `!` follows it; or of the
+/// `Default` of a `derive`, which is where derived code says that it comes from.
 fn path_end(letters: &[char], start: usize) -> Option<usize> {
+    const DERIVED: [char; 7] = ['D', 'e', 'f', 'a', 'u', 'l', 't'];
+    if let Some(rest) = letters[start..].strip_prefix(&DERIVED)
+        && rest.first().is_none_or(|next| matches!(next, ',' | ')' | ' '))
+    {
+        return Some(start + DERIVED.len());
+    }
     let mut depth = 0_u32;
     for (at, &c) in letters.iter().enumerate().skip(start) {
         match c {
@@ -166,6 +190,7 @@ mod tests {
 
     #[test]
     fn calls_begin_where_a_path_begins_that_is_followed_by_a_bracket() {
+        assert_eq!(calls("#[derive(Debug, Default)]").last(), Some(&(17, "Default".to_owned())));
         let found = calls("    let é = Arc::new(Mutex::<u8>::new(0)); vec![a.len()]");
         let expected =
             [(13, "Arc::new"), (18, "new"), (22, "Mutex::<u8>::new"), (35, "new"), (44, "vec"), (51, "len")];
@@ -184,18 +209,19 @@ mod tests {
         );
         let recorded = BTreeSet::from(["src/main.rs".to_owned()]);
         let mutex = birth_hash(b"src/main.rs", 2, 13);
-        let births = Births::search(&BTreeSet::from([mutex]), &recorded, &sources);
+        let mut births = Births::new(BTreeSet::from([mutex]), recorded);
         let place = Place { file: "src/main.rs".to_owned(), line: 2, column: 13 };
-        assert_eq!(births.place(mutex, ObjectKind::Mutex), Some(&place));
-        assert_eq!(births.place(mutex, ObjectKind::RwLock), None);
-        assert_eq!(births.place(mutex + 1, ObjectKind::Mutex), None);
+        assert_eq!(births.place(mutex, ObjectKind::Mutex, &sources), Some(place));
+        assert_eq!(births.place(mutex, ObjectKind::RwLock, &sources), None);
+        assert_eq!(births.place(mutex + 1, ObjectKind::Mutex, &sources), None);
     }
 
     #[test]
     fn two_places_of_one_hash_give_no_answer() {
         let place = |line| Place { file: "src/main.rs".to_owned(), line, column: 1 };
         let candidates = vec![(place(1), "Mutex::new".to_owned()), (place(2), "Mutex::new".to_owned())];
-        let births = Births { found: BTreeMap::from([(7, candidates)]) };
-        assert_eq!(births.place(7, ObjectKind::Mutex), None);
+        let found = BTreeMap::from([(7, candidates)]);
+        let mut births = Births { found, wanted: BTreeSet::from([7]), ..Births::default() };
+        assert_eq!(births.place(7, ObjectKind::Mutex, &Sources::default()), None);
     }
 }

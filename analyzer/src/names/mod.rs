@@ -4,8 +4,8 @@
 //! static at its address; what the places that used it call it; its kind and first place.
 //! Invariants: nothing is judged here, and nothing is read before a finding needs a name.
 //!
-//! Known miss: an object made by `Default::default()` has no birthplace, and the variable that it is
-//! used through names it instead.
+//! Known miss: an object that the standard library makes (`unwrap_or_default`) has no birthplace that is
+//! known, and the variable that it is used through names it instead.
 
 mod bindings;
 mod births;
@@ -14,7 +14,7 @@ mod symbols;
 mod uses;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proc_macro2::LineColumn;
@@ -37,7 +37,7 @@ const MOST_USES: usize = 16;
 pub struct SourceNames<'a> {
     execution: &'a Execution,
     sources: &'a Sources,
-    births: OnceCell<Births>,
+    births: OnceCell<RefCell<Births>>,
     /// Numbers of the sites at which each object of the run was used, by its index there.
     uses: OnceCell<Vec<Vec<u32>>>,
     files: RefCell<BTreeMap<String, Option<Rc<syn::File>>>>,
@@ -64,16 +64,17 @@ impl<'a> SourceNames<'a> {
         self.execution.processes.get(process as usize)
     }
 
-    fn births(&self) -> &Births {
-        self.births.get_or_init(|| {
+    /// Where an object was made, if that is known.
+    fn birth(&self, info: &ObjectInfo) -> Option<Place> {
+        let births = self.births.get_or_init(|| {
             let traces = || self.execution.processes.iter().map(|process| &process.definitions);
             let objects = traces().flat_map(|trace| trace.objects.values());
-            let hashes: BTreeSet<_> =
-                objects.map(|object| object.birth).filter(|&birth| birth != 0).collect();
-            let files: BTreeSet<_> =
+            let hashes = objects.map(|object| object.birth).filter(|&birth| birth != 0).collect();
+            let files =
                 traces().flat_map(|trace| trace.sites.values()).map(|site| site.file.clone()).collect();
-            Births::search(&hashes, &files, self.sources)
-        })
+            RefCell::new(Births::new(hashes, files))
+        });
+        births.borrow_mut().place(info.birth, info.kind, self.sources)
     }
 
     fn file(&self, short: &str) -> Option<Rc<syn::File>> {
@@ -121,18 +122,30 @@ impl<'a> SourceNames<'a> {
     fn name(&self, process: u32, object: u32) -> Option<ObjectRef> {
         let run = self.process(process)?;
         let info = run.definitions.objects.get(&object)?;
-        let born = self.births().place(info.birth, info.kind).cloned();
+        let born = self.birth(info);
+        let kind = kind_word(Some(info.kind)).to_owned();
         let bound =
             born.as_ref().and_then(|place| bindings::find(&*self.file(&place.file)?, position(place)));
-        let kind = kind_word(Some(info.kind)).to_owned();
         let name = bound.unwrap_or_else(|| {
             let mut places = self.places_of_use(process, object);
-            let known = self.name_by_use(run, info, &places);
+            let used = self.name_by_use(run, info, &places);
+            let field = born.as_ref().and_then(|place| self.derived_field(place, info.kind, used.as_deref()));
             places.splice(..0, born.clone());
             let place = places.first().map(|place| format!("{kind} at {}:{}", place.file, place.line));
-            known.or(place).unwrap_or_else(|| format!("{kind} {object}"))
+            field.or(used).or(place).unwrap_or_else(|| format!("{kind} {object}"))
         });
         Some(ObjectRef { kind, name, born })
+    }
+
+    /// The field of a struct whose derived `Default` made the object: the only one of its kind, or the one
+    /// by whose name it is used.
+    fn derived_field(&self, place: &Place, kind: ObjectKind, used: Option<&str>) -> Option<String> {
+        let word = births::type_word(kind);
+        let (of, fields) = bindings::derived(&*self.file(&place.file)?, position(place), word)?;
+        let used = used.and_then(|name| name.rsplit('.').next());
+        let only = if let [only] = &fields[..] { Some(only.as_str()) } else { None };
+        let field = only.or_else(|| used.filter(|used| fields.iter().any(|field| field == used)));
+        field.map(|field| format!("{of}.{field}"))
     }
 
     fn name_by_use(&self, run: &Process, info: &ObjectInfo, places: &[Place]) -> Option<String> {
@@ -226,6 +239,12 @@ fn main() {
     let guard = bank.changed.wait(guard);
     something(accounts).lock();
 }
+#[derive(Default)]
+struct Bank {
+    left: Mutex<u32>,
+    right: Mutex<u32>,
+    changed: Condvar,
+}
 ";
 
     /// Kind, birth hash, lines and columns of use.
@@ -277,6 +296,14 @@ fn main() {
     fn without_a_birthplace_the_best_use_names_it_and_a_wait_is_none_of_a_mutex() {
         assert_eq!(names_of(&[(ObjectKind::Mutex, 0, &[(5, 30), (6, 25), (4, 15)])]), ["bank.left"]);
         assert_eq!(names_of(&[(ObjectKind::Condvar, 0, &[(5, 30)])]), ["bank.changed"]);
+    }
+
+    #[test]
+    fn a_derived_default_names_the_type_and_the_use_its_field() {
+        let derive = birth_hash(b"src/main.rs", 8, 10);
+        assert_eq!(names_of(&[(ObjectKind::Mutex, derive, &[(4, 15)])]), ["Bank.left"]);
+        assert_eq!(names_of(&[(ObjectKind::Condvar, derive, &[(7, 1)])]), ["Bank.changed"]);
+        assert_eq!(names_of(&[(ObjectKind::Mutex, derive, &[(7, 1)])]), ["mutex at src/main.rs:8"]);
     }
 
     #[test]

@@ -226,15 +226,21 @@ fn held_besides(finding: &Finding) -> Vec<String> {
     sentences
 }
 
-/// Where the finding's objects were made, as far as it is known; numbered ones of one place together.
+/// Where the finding's objects were made, as far as it is known, those of one place together.
 fn births(finding: &Finding) -> Option<String> {
-    let mut births: Vec<String> = Vec::new();
+    let mut places: Vec<(&Place, Vec<String>)> = Vec::new();
     for object in &finding.objects {
-        let name = object.name.split(" #").next().unwrap_or_default();
-        let birth = object.born.as_ref().map(|born| format!("`{name}` at {}", at(born)));
-        births.extend(birth.filter(|birth| !births.contains(birth)));
+        let Some(born) = &object.born else { continue };
+        let name = format!("`{}`", object.name.split(" #").next().unwrap_or_default());
+        match places.iter_mut().find(|(place, _)| *place == born) {
+            None => places.push((born, vec![name])),
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+        }
     }
-    (!births.is_empty()).then(|| births.join(", "))
+    let said = places.iter().map(|(place, names)| format!("{} at {}", names.join(" and "), at(place)));
+    let said: Vec<_> = said.collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// Threads by number, where names alone could be mistaken: several processes, or one name twice.
