@@ -1,5 +1,7 @@
 //! The invariants of docs/architecture.md that a machine can check.
 
+mod docs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
