@@ -7,6 +7,8 @@
 //!   `Acquire`, `Receive`, `WaitEnd`, `Join`, `OncePass` after what they saw.
 //! * Data, poison and guards are the facade's. The locks inside channels and barriers are raw and
 //!   leave no event.
+//! * What is polled in vain is recorded once, not each time: a failed `try_` of one lock at one place
+//!   until another lock is tried or this one is had, an empty channel until something was sent.
 //! * Where nothing is recorded, a primitive does what its raw one does and no more.
 //!
 //! Every operation takes the place of the call in the user's source, `None` where there is none to
@@ -28,6 +30,8 @@ pub use mutex::Mutex;
 pub use rwlock::RwLock;
 pub use snag_trace::{Kind, Mode, ObjectKind};
 
+use core::cell::Cell;
+
 use crate::recorder::{Place, record};
 use snag_trace::Flags;
 
@@ -35,4 +39,21 @@ use snag_trace::Flags;
 #[inline]
 fn note(kind: Kind, mode: Mode, flags: Flags, object: u32, place: Option<Place>) {
     record(kind, mode, flags, object, place, 0);
+}
+
+std::thread_local! {
+    /// The lock, and the address of the place, of this thread's last `try_` that failed.
+    static TRIED: Cell<(u32, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Records how a `try_` of lock `object` ended.
+fn tried(held: bool, mode: Mode, object: u32, place: Option<Place>) {
+    if held {
+        TRIED.set((0, 0));
+        return note(Kind::Acquire, mode, Flags::TRY, object, place);
+    }
+    let this = (object, place.map_or(0, |place| (&raw const *place).addr()));
+    if TRIED.replace(this) != this {
+        note(Kind::GiveUp, mode, Flags::TRY, object, place);
+    }
 }

@@ -3,7 +3,7 @@
 //! The operations are not `#[inline]`: they would be compiled anew, unoptimised, in every debug
 //! build, which costs far more than a call does in a release build.
 
-use super::note;
+use super::{note, tried};
 use crate::engine::current::RawMutex;
 use crate::identity;
 use crate::recorder::{self, Place};
@@ -83,8 +83,7 @@ impl Mutex {
     pub fn try_lock_as(&self, kind: ObjectKind, place: Option<Place>) -> bool {
         let locked = self.raw.try_lock();
         if recorder::on() {
-            let event = if locked { Kind::Acquire } else { Kind::GiveUp };
-            note(event, Mode::Exclusive, Flags::TRY, self.object_as(kind, place), place);
+            tried(locked, Mode::Exclusive, self.object_as(kind, place), place);
         }
         locked
     }

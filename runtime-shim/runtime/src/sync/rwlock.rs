@@ -1,7 +1,7 @@
 //! A traced reader-writer lock: the engine's word, and a word for the identity. Not `#[inline]`, for
 //! the reason that [`super::mutex`] gives.
 
-use super::note;
+use super::{note, tried};
 use crate::engine::current::RawRwLock;
 use crate::identity;
 use crate::recorder::{self, Place};
@@ -32,12 +32,22 @@ impl RwLock {
     }
 
     #[inline]
+    fn object(&self, place: Option<Place>) -> u32 {
+        identity::of(&self.identity, ObjectKind::RwLock, (&raw const *self).addr(), place)
+    }
+
+    #[inline]
     fn note(&self, kind: Kind, mode: Mode, flags: Flags, place: Option<Place>) {
         if recorder::on() {
-            let address = (&raw const *self).addr();
-            let object = identity::of(&self.identity, ObjectKind::RwLock, address, place);
-            note(kind, mode, flags, object, place);
+            note(kind, mode, flags, self.object(place), place);
         }
+    }
+
+    fn tried(&self, held: bool, mode: Mode, place: Option<Place>) -> bool {
+        if recorder::on() {
+            tried(held, mode, self.object(place), place);
+        }
+        held
     }
 
     /// Takes a shared hold, waiting for it.
@@ -62,17 +72,13 @@ impl RwLock {
     /// Takes a shared hold if that needs no wait.
     #[must_use]
     pub fn try_read(&self, place: Option<Place>) -> bool {
-        let held = self.raw.try_read();
-        self.note(if held { Kind::Acquire } else { Kind::GiveUp }, Mode::Shared, Flags::TRY, place);
-        held
+        self.tried(self.raw.try_read(), Mode::Shared, place)
     }
 
     /// Takes the exclusive hold if that needs no wait.
     #[must_use]
     pub fn try_write(&self, place: Option<Place>) -> bool {
-        let held = self.raw.try_write();
-        self.note(if held { Kind::Acquire } else { Kind::GiveUp }, Mode::Exclusive, Flags::TRY, place);
-        held
+        self.tried(self.raw.try_write(), Mode::Exclusive, place)
     }
 
     /// Gives a shared hold up.

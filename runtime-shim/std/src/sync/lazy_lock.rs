@@ -4,6 +4,8 @@
 //! be made, and its drop check is an ordinary one.
 
 use super::Once;
+#[cfg(snag_since = "1.94")]
+use crate::place::here;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -11,6 +13,7 @@ use core::ops::Deref;
 #[cfg(snag_since = "1.89")]
 use core::ops::DerefMut;
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use snag_runtime::recorder::Place;
 
 /// Which one it is, the once says: `initialiser` while incomplete, `value` when complete, neither
 /// when poisoned.
@@ -82,7 +85,7 @@ impl<T, F> LazyLock<T, F> {
     #[cfg(snag_since = "1.94")]
     #[inline]
     pub fn get_mut(this: &mut LazyLock<T, F>) -> Option<&mut T> {
-        if !this.once.is_completed() {
+        if !this.once.was_completed() {
             return None;
         }
         // SAFETY: the once is complete, and the borrow exclusive.
@@ -94,20 +97,19 @@ impl<T, F> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn get(this: &LazyLock<T, F>) -> Option<&T> {
-        this.made()
+        this.made(here())
     }
 
     #[inline]
-    #[track_caller]
-    fn made(&self) -> Option<&T> {
+    fn made(&self, place: Option<Place>) -> Option<&T> {
         // SAFETY: the once is complete, so there is a value, which stays.
-        self.once.is_completed().then(|| unsafe { &*(*self.data.get()).value })
+        self.once.is_completed_at(place).then(|| unsafe { &*(*self.data.get()).value })
     }
 }
 
 impl<T, F> Drop for LazyLock<T, F> {
     fn drop(&mut self) {
-        if self.once.is_completed() {
+        if self.once.was_completed() {
             // SAFETY: complete, so there is a value.
             return unsafe { ManuallyDrop::drop(&mut self.data.get_mut().value) };
         }
@@ -161,7 +163,7 @@ impl<T, F> From<T> for LazyLock<T, F> {
 impl<T: fmt::Debug, F> fmt::Debug for LazyLock<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut d = f.debug_tuple("LazyLock");
-        match self.made() {
+        match self.made(None) {
             Some(value) => d.field(value),
             None => d.field(&format_args!("<uninit>")),
         };

@@ -5,6 +5,7 @@ use core::fmt;
 use core::pin::pin;
 use real_std::sync as real;
 use real_std::sync::OnceState;
+use snag_runtime::recorder::Place;
 use snag_runtime::sync::once::{self, Entry, Intent};
 
 /// A one-time initialiser; see the real `std::sync::Once`.
@@ -72,11 +73,22 @@ impl Once {
     #[inline]
     #[track_caller]
     pub fn is_completed(&self) -> bool {
+        self.is_completed_at(here())
+    }
+
+    #[inline]
+    pub(super) fn is_completed_at(&self, place: Option<Place>) -> bool {
         let completed = self.inner.is_completed();
         if completed {
-            once::pass(self.address(), here());
+            once::pass(self.address(), place);
         }
         completed
+    }
+
+    /// [`Once::is_completed`], unrecorded, for an owner.
+    #[inline]
+    pub(super) fn was_completed(&mut self) -> bool {
+        self.inner.is_completed()
     }
 
     /// Completes it, unrecorded; `f` is told whether it was poisoned.
