@@ -68,11 +68,43 @@ pub fn has_mapped(pid: u32, file: &Path) -> bool {
     maps.split(|&byte| byte == b'\n').any(|line| line.ends_with(wanted))
 }
 
+/// The process's parent.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "PPid")?.parse().ok()
+}
+
 /// Whether the thread sleeps in the system call `futex`; no if that cannot be told.
 #[must_use]
 pub fn sleeps_in_futex(pid: u32, thread: u32) -> bool {
-    let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).unwrap_or_default();
-    call.split(' ').next().and_then(|number| number.parse().ok()) == Some(libc::SYS_futex)
+    system_call(pid, thread).is_some_and(|(number, _)| number == libc::SYS_futex)
+}
+
+/// Whether the thread sleeps in a system call that has no limit in time; no if that cannot be told.
+#[must_use]
+pub fn sleeps_untimed(pid: u32, thread: u32) -> bool {
+    const FOREVER: u64 = u32::MAX as u64;
+    let Some((number, arguments)) = system_call(pid, thread) else { return false };
+    match number {
+        libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_read | libc::SYS_recvfrom | libc::SYS_recvmsg => true,
+        libc::SYS_futex => arguments[3] == 0,
+        libc::SYS_ppoll => arguments[2] == 0,
+        libc::SYS_poll => arguments[2] & FOREVER == FOREVER,
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait => arguments[3] & FOREVER == FOREVER,
+        _ => false,
+    }
+}
+
+/// Number and arguments of the system call that a thread is in.
+fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
+    let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
+    let mut words = call.split(' ');
+    let number = words.next()?.parse().ok()?;
+    let mut arguments = [0; 6];
+    for argument in &mut arguments {
+        *argument = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
+    }
+    Some((number, arguments))
 }
 
 /// Whether any of these addresses lies in memory that other processes may have mapped too. Yes if
@@ -140,6 +172,29 @@ mod tests {
         assert_eq!(parse_shared("1000-2000 rw-p 00000000 00:00 0"), None);
         assert_eq!(parse_shared("1000-2000 rw-s 00000000 00:01 5 /dev/zero (deleted)"), Some(0x1000..0x2000));
         assert_eq!(parse_shared("nonsense"), None);
+    }
+
+    /// Waits until the process's only thread sleeps as asked for.
+    fn sleeps_soon(child: &std::process::Child, untimed: bool) -> bool {
+        let pid = child.id();
+        (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            system_call(pid, pid).is_some() && sleeps_untimed(pid, pid) == untimed
+        })
+    }
+
+    #[test]
+    fn a_wait_for_input_has_no_limit_and_a_sleep_has_one() {
+        use std::process::{Command, Stdio};
+        let mut cat = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        assert!(sleeps_soon(&cat, true));
+        assert_eq!(parent(cat.id()), Some(std::process::id()));
+        drop(cat.stdin.take());
+        assert!(cat.wait().unwrap().success());
+        let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(sleeps_soon(&sleep, false));
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
     }
 
     #[test]

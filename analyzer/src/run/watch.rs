@@ -9,6 +9,9 @@
 //! * it handles no signals, so that no handler can give what is waited for;
 //! * nothing that is waited for lies in memory shared with other processes.
 //!
+//! Whoever started the process may count on it to hang (a test of a deadlock does): it is ended only
+//! if each recorded process above it waits without a limit in time as well.
+//!
 //! Misses: a process that meets all this but for a thread that sleeps elsewhere (in `read`, in a
 //! timed wait) is left to run; what is deadlocked in it is reported when it ends.
 
@@ -31,6 +34,8 @@ use crate::run::tail::{Lost, Tail};
 const QUIET: Duration = Duration::from_millis(300);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// So many processes above one are looked at.
+const DEEPEST: usize = 64;
 
 /// Watches all processes of a run.
 #[derive(Debug)]
@@ -51,8 +56,8 @@ struct Process {
     /// When its threads were first seen as they are now.
     since: Instant,
     threads: Vec<KernelThread>,
-    /// Whether it has been judged as it is now: it is then not looked into again.
-    judged: bool,
+    /// Whether it is stuck as it is now, if that was looked into.
+    stuck: Option<bool>,
 }
 
 /// What the trace says so far.
@@ -87,15 +92,24 @@ impl Watcher {
     /// Looks at every process, and ends those that are stuck.
     pub fn look(&mut self) {
         self.find_processes();
+        self.processes.retain(|_, process| process.refresh());
         let clock = self.folder.join(CLOCK_FILE);
         let harness = self.test_harness;
-        self.processes.retain(|_, process| {
-            let Some(threads) = kernel::threads(process.pid) else { return false };
-            if process.is_quiet(threads) && process.is_stuck(harness, &clock) {
-                self.ended.extend(process.end(&clock));
+        let stuck: Vec<u32> = (self.processes.values_mut())
+            .filter_map(|process| process.is_stuck(harness, &clock).then_some(process.pid))
+            .collect();
+        for pid in stuck {
+            if self.is_awaited(pid) {
+                self.ended.extend(self.processes[&pid].end(&clock));
             }
-            true
-        });
+        }
+    }
+
+    /// Whether no recorded process above this one goes on by itself.
+    fn is_awaited(&self, pid: u32) -> bool {
+        let above = std::iter::successors(kernel::parent(pid), |&pid| kernel::parent(pid));
+        let mut recorded = above.take(DEEPEST).filter_map(|pid| self.processes.get(&pid));
+        recorded.all(|process| process.waits_for_others(self.test_harness))
     }
 
     /// Takes in trace files that are new. A process that exec'd has one per image.
@@ -123,31 +137,54 @@ fn image_of(file: &Path) -> Option<(u32, u32)> {
 
 impl Process {
     fn new(pid: u32, file: PathBuf) -> Process {
-        Process { pid, file, follower: None, since: Instant::now(), threads: Vec::new(), judged: false }
+        Process { pid, file, follower: None, since: Instant::now(), threads: Vec::new(), stuck: None }
     }
 
-    /// Whether all threads have slept for a while, and this has not been judged yet.
-    fn is_quiet(&mut self, threads: Vec<KernelThread>) -> bool {
+    /// Asks the kernel for the threads; false if the process is gone.
+    fn refresh(&mut self) -> bool {
+        let Some(threads) = kernel::threads(self.pid) else { return false };
         if threads != self.threads {
             self.threads = threads;
             self.since = Instant::now();
-            self.judged = false;
+            self.stuck = None;
         }
-        !self.judged && self.since.elapsed() >= QUIET && self.threads.iter().all(|thread| thread.sleeps)
+        true
+    }
+
+    /// Whether all threads have slept for a while.
+    fn is_quiet(&self) -> bool {
+        self.since.elapsed() >= QUIET && self.threads.iter().all(|thread| thread.sleeps)
+    }
+
+    /// Whether all threads have slept for a while, and none of them in a wait that ends by itself. The
+    /// main thread of a harness looks at its clock from time to time.
+    fn waits_for_others(&self, harness: bool) -> bool {
+        let is_main = |thread: &KernelThread| harness && thread.id == self.pid;
+        let untimed = |thread: &KernelThread| {
+            is_main(thread) && kernel::sleeps_in_futex(self.pid, thread.id)
+                || kernel::sleeps_untimed(self.pid, thread.id)
+        };
+        self.is_quiet() && self.threads.iter().all(untimed)
     }
 
     /// Whether nothing can wake any of its threads.
     fn is_stuck(&mut self, harness: bool, clock: &Path) -> bool {
-        self.judged = true;
+        if !self.is_quiet() {
+            return false;
+        }
+        if self.stuck.is_none() {
+            self.stuck = Some(self.find_out(harness, clock));
+        }
+        self.stuck == Some(true)
+    }
+
+    fn find_out(&mut self, harness: bool, clock: &Path) -> bool {
         if self.follower.is_none() {
             self.follower = Follower::open(&self.file);
         }
         let Some(follower) = &mut self.follower else { return false };
-        match follower.read_on() {
-            Ok(()) => {}
-            Err(_) => return false,
-        }
-        follower.waits.all_stuck(harness.then_some(MAIN_THREAD))
+        follower.read_on().is_ok()
+            && follower.waits.all_stuck(harness.then_some(MAIN_THREAD))
             && follower.knows(&self.threads, self.pid, harness)
             && !kernel::handles_signals(self.pid)
             && kernel::has_mapped(self.pid, clock)
