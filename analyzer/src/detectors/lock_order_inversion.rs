@@ -52,7 +52,8 @@ impl Detector for LockOrderInversion {
             }
         }
         let verdicts = found.into_values().filter_map(|(_, verdict)| verdict);
-        verdicts.map(|verdict| report(execution, names, &graph, &verdict)).collect()
+        let turned = verdicts.map(|verdict| turn(execution, names, &graph, verdict));
+        turned.map(|verdict| report(execution, names, &graph, &verdict)).collect()
     }
 }
 
@@ -130,6 +131,21 @@ fn judge(
         Outcome::TooMuchWork => (events, Some(Doubt::TooMuchWork)),
     };
     Some(Verdict { pattern, events, doubt })
+}
+
+/// The circle, begun at its first place in the source: the same bug reads the same, whoever came first.
+fn turn(execution: &Execution, names: &dyn Names, graph: &LockGraph, mut verdict: Verdict) -> Verdict {
+    let place = |acquisition: &Acquisition| {
+        let site = (!acquisition.site.is_none()).then(|| execution.sites[acquisition.site.at()]);
+        site.and_then(|site| names.place(site.process, site.number))
+    };
+    let start = (verdict.pattern.parts.iter().enumerate())
+        .map(|(at, part)| (at, &graph.acquisitions[part.acquisition]))
+        .min_by_key(|(_, acquisition)| (place(acquisition), acquisition.thread))
+        .map_or(0, |(at, _)| at);
+    verdict.pattern.parts.rotate_left(start);
+    verdict.events.rotate_left(start);
+    verdict
 }
 
 fn report(execution: &Execution, names: &dyn Names, graph: &LockGraph, verdict: &Verdict) -> Finding {
@@ -309,6 +325,13 @@ mod tests {
             ]
         );
         assert_eq!(finding.locations[1].held[0].name, "mutex 1");
+    }
+
+    #[test]
+    fn a_circle_begins_at_its_first_place_whichever_lock_was_used_first() {
+        let [finding] = &found(&format!("1 lock m2\n1 unlock m2\n{ABBA}"))[..] else { panic!("one finding") };
+        assert_eq!(finding.message, "`t2` and `t3` lock `mutex 2` and `mutex 1` in opposite orders");
+        assert_eq!(lines(finding), [3, 4, 7, 8]);
     }
 
     #[test]

@@ -88,9 +88,14 @@ pub fn find(detector: &dyn Detector, script: &str) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REGISTRY, find, join_repeats};
+    use snag_trace::{Event, Flags, Kind, Mode, ProcessTrace};
+
+    use super::{REGISTRY, find, join_repeats, run_all};
     use crate::detectors::lock_order_inversion::LockOrderInversion;
     use crate::finding::Certainty;
+    use crate::model::execution::Execution;
+    use crate::model::names::PlainNames;
+    use crate::run::meta::RunMeta;
 
     #[test]
     fn rules_are_in_alphabetical_order_without_repeats() {
@@ -110,5 +115,53 @@ mod tests {
         let joined = join_repeats(vec![potential.clone(), elsewhere, predicted.clone(), potential]);
         let said: Vec<_> = joined.iter().map(|finding| (finding.certainty, finding.count)).collect();
         assert_eq!(said, [(Certainty::Predicted, 3), (Certainty::Potential, 1)]);
+    }
+
+    fn recorded(seq: u64, thread: u32, kind: Kind, mode: Mode, object: u32, site: u32) -> Event {
+        Event { seq, thread, kind, mode, flags: Flags::NONE, object, site, arg: 0 }
+    }
+
+    /// Eight threads that lock two of a hundred mutexes, one inside the other, 1.25 million times.
+    #[test]
+    #[ignore = "takes long without optimisation"]
+    fn ten_million_events_are_judged_within_a_minute() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut events = Vec::new();
+        while events.len() < 10_000_000 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let (thread, outer) = ((random % 8) as u32 + 1, (random >> 8) as u32 % 99 + 1);
+            for (kind, object) in [
+                (Kind::Acquire, outer),
+                (Kind::Write, outer),
+                (Kind::Acquire, 100),
+                (Kind::Read, 100),
+                (Kind::Write, 100),
+                (Kind::Release, 100),
+                (Kind::Read, outer),
+                (Kind::Release, outer),
+            ] {
+                let mode =
+                    if matches!(kind, Kind::Read | Kind::Write) { Mode::None } else { Mode::Exclusive };
+                let seq = events.len() as u64 + 1;
+                events.push(recorded(seq, thread, kind, mode, object, outer));
+            }
+        }
+        // One inversion, at the very end.
+        for (thread, kind, object) in
+            [(1, Kind::Acquire, 100), (1, Kind::Acquire, 7), (1, Kind::Release, 7), (1, Kind::Release, 100)]
+        {
+            let seq = events.len() as u64 + 1;
+            events.push(recorded(seq, thread, kind, Mode::Exclusive, object, 0));
+        }
+        let start = std::time::Instant::now();
+        let execution =
+            Execution::load(vec![ProcessTrace { events, ..ProcessTrace::default() }], &RunMeta::default());
+        let loaded = start.elapsed();
+        let names = PlainNames(&execution);
+        let found = run_all(&execution, &names);
+        assert!(!found.is_empty());
+        assert!(start.elapsed().as_secs() < 60, "{loaded:?} to load, {:?} in all", start.elapsed());
     }
 }

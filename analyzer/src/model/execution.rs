@@ -369,3 +369,70 @@ fn number_of<T, Id: Copy>(
         id(u32::try_from(all.len() - 1).expect("numbers of 32 bits each"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use snag_trace::{
+        Event as Recorded, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace, ThreadInfo,
+    };
+
+    use super::{Execution, ThreadId};
+    use crate::run::meta::{RunMeta, StuckProcess};
+
+    fn recorded(seq: u64, thread: u32, kind: Kind, object: u32, arg: u64) -> Recorded {
+        Recorded { seq, thread, kind, mode: Mode::None, flags: Flags::NONE, object, site: 0, arg }
+    }
+
+    fn trace(pid: u32, first_seq: u64, events: Vec<Recorded>) -> ProcessTrace {
+        let threads = events.iter().map(|event| (event.thread, ThreadInfo::default())).collect();
+        let info = ObjectInfo { kind: ObjectKind::Mutex, birth: 1, address: 0, seq: 0, site: 0 };
+        let objects =
+            events.iter().filter(|event| event.object != 0).map(|event| (event.object, info)).collect();
+        ProcessTrace { pid, first_seq, events, threads, objects, ..ProcessTrace::default() }
+    }
+
+    #[test]
+    fn processes_are_merged_in_order_and_their_numbers_do_not_clash() {
+        let child = trace(8, 5, vec![recorded(6, 1, Kind::Acquire, 1, 0)]);
+        let parent = trace(
+            7,
+            0,
+            vec![
+                recorded(1, 1, Kind::Acquire, 1, 0),
+                recorded(4, 1, Kind::Spawn, 0, 2),
+                recorded(9, 2, Kind::ThreadEnd, 0, 0),
+            ],
+        );
+        let execution = Execution::load(vec![child, parent], &RunMeta::default());
+        assert_eq!(execution.processes[0].definitions.pid, 7);
+        let seqs: Vec<u64> = execution.events.iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, [1, 4, 6, 9]);
+        assert_ne!(execution.events[0].object, execution.events[2].object);
+        assert_ne!(execution.events[0].thread, execution.events[2].thread);
+        assert_eq!(execution.events[1].arg, u64::from(execution.events[3].thread.0));
+        let ended: Vec<bool> = execution.thread_ids().map(|thread| execution.thread(thread).ended).collect();
+        assert_eq!(ended, [false, true, false]);
+        assert_eq!(execution.index_of(6), Some(2));
+        assert_eq!(execution.index_of(5), None);
+    }
+
+    #[test]
+    fn what_became_of_a_process_belongs_to_its_last_image() {
+        let images = vec![trace(7, 0, vec![]), trace(7, 5, vec![]), trace(8, 6, vec![])];
+        let stuck = vec![StuckProcess { pid: 7, seq: 9 }];
+        let execution = Execution::load(images, &RunMeta { stuck, alive: vec![8], ..RunMeta::default() });
+        let fates: Vec<_> =
+            execution.processes.iter().map(|process| (process.stuck, process.is_whole())).collect();
+        assert_eq!(fates, [(None, true), (Some(9), true), (None, false)]);
+    }
+
+    #[test]
+    fn events_without_definitions_get_numbers_as_well() {
+        let mut trace = trace(7, 0, vec![recorded(1, u32::MAX, Kind::Acquire, u32::MAX, 0)]);
+        trace.threads.clear();
+        trace.objects.clear();
+        let execution = Execution::load(vec![trace], &RunMeta::default());
+        assert_eq!(execution.events[0].thread, ThreadId(1));
+        assert_eq!(execution.kind(execution.events[0].object), None);
+    }
+}
