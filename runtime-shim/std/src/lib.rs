@@ -15,7 +15,10 @@
 //! nightly compiler has. `docs/facade.md` says what is ours and what passes through.
 
 #![no_std]
-#![cfg_attr(snag_nightly, feature(deadline_api, once_cell_try, once_cell_get_mut, thread_raw))]
+#![cfg_attr(
+    snag_nightly,
+    feature(deadline_api, once_cell_try, once_cell_get_mut, thread_raw, thread_spawn_hook)
+)]
 
 extern crate std as real_std;
 

@@ -70,6 +70,38 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         LazyLock::forced_mut(this)
     }
 
+    /// The value, or the initialiser if it was never called.
+    ///
+    /// # Errors
+    /// The initialiser.
+    ///
+    /// # Panics
+    /// If the initialiser has panicked.
+    #[cfg(snag_nightly)]
+    pub fn into_inner(mut this: Self) -> Result<T, F> {
+        let complete = this.once.was_completed();
+        if !complete {
+            let mut was_poisoned = false;
+            this.once.end(|poisoned| was_poisoned = poisoned);
+            if was_poisoned {
+                // Nothing is left to drop.
+                core::mem::forget(this);
+                panic_poisoned();
+            }
+        }
+        let this = ManuallyDrop::new(this);
+        // SAFETY: `this` is not used again.
+        let data = unsafe { core::ptr::read(&raw const this.data) }.into_inner();
+        // SAFETY: as the once said.
+        unsafe {
+            if complete {
+                Ok(ManuallyDrop::into_inner(data.value))
+            } else {
+                Err(ManuallyDrop::into_inner(data.initialiser))
+            }
+        }
+    }
+
     #[cfg(snag_since = "1.89")]
     #[inline]
     #[track_caller]

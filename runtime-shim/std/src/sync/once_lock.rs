@@ -108,6 +108,35 @@ impl<T> OnceLock<T> {
         value
     }
 
+    /// Writes the value, if there is none, and gives it.
+    ///
+    /// # Errors
+    /// Both values, if there is one already.
+    #[cfg(snag_nightly)]
+    #[inline]
+    #[track_caller]
+    pub fn try_insert(&self, value: T) -> Result<&T, (&T, T)> {
+        let mut value = Some(value);
+        let there = self.get_or_init(|| value.take().expect("the initialiser runs once"));
+        match value {
+            None => Ok(there),
+            Some(value) => Err((there, value)),
+        }
+    }
+
+    /// The value, made by `f` if there is none.
+    ///
+    /// # Errors
+    /// That of `f`.
+    #[cfg(snag_nightly)]
+    #[inline]
+    pub fn get_mut_or_try_init<F, E>(&mut self, f: F) -> Result<&mut T, E>
+    where
+        F: FnOnce() -> Result<T, E>,
+    {
+        self.inner.get_mut_or_try_init(f)
+    }
+
     /// The value, made by `f` if there is none.
     #[cfg(snag_nightly)]
     #[inline]

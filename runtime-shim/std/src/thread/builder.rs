@@ -32,6 +32,12 @@ impl Builder {
         Builder { inner: self.inner.stack_size(size) }
     }
 
+    /// Without the hooks of the spawning thread.
+    #[cfg(snag_nightly)]
+    pub fn no_hooks(self) -> Builder {
+        Builder { inner: self.inner.no_hooks() }
+    }
+
     /// Spawns the thread.
     ///
     /// # Errors

@@ -123,6 +123,55 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
+/// What only nightly has.
+#[cfg(snag_nightly)]
+impl<T> Mutex<T> {
+    /// A clone of the data.
+    ///
+    /// # Errors
+    /// If it is poisoned.
+    #[track_caller]
+    pub fn get_cloned(&self) -> Result<T, real::PoisonError<()>>
+    where
+        T: Clone,
+    {
+        match self.lock() {
+            Ok(guard) => Ok((*guard).clone()),
+            Err(_) => Err(real::PoisonError::new(())),
+        }
+    }
+
+    /// Writes the data.
+    ///
+    /// # Errors
+    /// If it is poisoned, with the value.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), real::PoisonError<T>> {
+        // What was there is dropped with the lock free.
+        self.replace(value).map(drop)
+    }
+
+    /// Writes the data and gives what was there.
+    ///
+    /// # Errors
+    /// If it is poisoned, with the value.
+    #[track_caller]
+    pub fn replace(&self, value: T) -> LockResult<T> {
+        match self.lock() {
+            Ok(mut guard) => Ok(core::mem::replace(&mut *guard, value)),
+            Err(_) => Err(real::PoisonError::new(value)),
+        }
+    }
+}
+
+#[cfg(snag_nightly)]
+impl<T: ?Sized> Mutex<T> {
+    /// Where the data is.
+    pub const fn data_ptr(&self) -> *mut T {
+        self.data.get()
+    }
+}
+
 impl<T> From<T> for Mutex<T> {
     #[track_caller]
     fn from(t: T) -> Self {

@@ -196,6 +196,55 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
+/// What only nightly has.
+#[cfg(snag_nightly)]
+impl<T> RwLock<T> {
+    /// A clone of the data.
+    ///
+    /// # Errors
+    /// If it is poisoned.
+    #[track_caller]
+    pub fn get_cloned(&self) -> Result<T, real::PoisonError<()>>
+    where
+        T: Clone,
+    {
+        match self.read() {
+            Ok(guard) => Ok((*guard).clone()),
+            Err(_) => Err(real::PoisonError::new(())),
+        }
+    }
+
+    /// Writes the data.
+    ///
+    /// # Errors
+    /// If it is poisoned, with the value.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), real::PoisonError<T>> {
+        // What was there is dropped with the lock free.
+        self.replace(value).map(drop)
+    }
+
+    /// Writes the data and gives what was there.
+    ///
+    /// # Errors
+    /// If it is poisoned, with the value.
+    #[track_caller]
+    pub fn replace(&self, value: T) -> LockResult<T> {
+        match self.write() {
+            Ok(mut guard) => Ok(core::mem::replace(&mut *guard, value)),
+            Err(_) => Err(real::PoisonError::new(value)),
+        }
+    }
+}
+
+#[cfg(snag_nightly)]
+impl<T: ?Sized> RwLock<T> {
+    /// Where the data is.
+    pub const fn data_ptr(&self) -> *mut T {
+        self.data.get()
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut d = f.debug_struct("RwLock");
