@@ -28,11 +28,53 @@ pub fn normalize(text: &str, repository: &Path) -> String {
     text
 }
 
+/// Line above the steps of a witness.
+const WITNESS: &str = "it can run in this order:";
+
 /// Whether two normalized reports say the same. Where lines are wrapped depends on the length of what
-/// was replaced, so that is of no account.
+/// was replaced; and a witness keeps the order of its run where it is free to, so that its steps are
+/// the same, and their order need not be.
 #[must_use]
 pub fn say_the_same(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
+    paragraphs(one) == paragraphs(other)
+}
+
+/// The words of the report, with the steps of each witness unnumbered and sorted.
+fn paragraphs(report: &str) -> Vec<Vec<&str>> {
+    let mut paragraphs = vec![Vec::new()];
+    let mut steps: Option<Vec<Vec<&str>>> = None;
+    for line in report.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let indent = line.len() - line.trim_start().len();
+        if indent <= WITNESS_INDENT {
+            paragraphs.extend(steps.take().map(sorted).into_iter().flatten());
+        }
+        match (&mut steps, words.split_first()) {
+            (Some(steps), Some((number, rest))) if is_step(number) => steps.push(rest.to_vec()),
+            (Some(steps), _) => steps.last_mut().into_iter().for_each(|step| step.extend(&words)),
+            (None, _) if line.trim() == WITNESS => {
+                steps = Some(Vec::new());
+                paragraphs.push(words);
+            }
+            (None, _) => paragraphs.last_mut().into_iter().for_each(|last| last.extend(&words)),
+        }
+    }
+    paragraphs.extend(steps.map(sorted).into_iter().flatten());
+    paragraphs
+}
+
+/// Columns before whatever is no step of a witness.
+const WITNESS_INDENT: usize = 2;
+
+fn is_step(word: &str) -> bool {
+    word.strip_suffix('.').is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Sorted steps, and an empty paragraph for what follows them.
+fn sorted(mut steps: Vec<Vec<&str>>) -> Vec<Vec<&str>> {
+    steps.sort();
+    steps.push(Vec::new());
+    steps
 }
 
 #[cfg(test)]
@@ -58,6 +100,16 @@ mod tests {
     fn a_report_wrapped_elsewhere_says_the_same() {
         assert!(say_the_same("process PID was\n    ended", "process PID\n    was ended"));
         assert!(!say_the_same("process PID was ended", "process PID was not ended"));
+    }
+
+    #[test]
+    fn steps_of_a_witness_may_change_places_and_nothing_else_may() {
+        let report = |steps: &str| format!("predicted\n  {WITNESS}\n{steps}  help: a b\n");
+        let one = report("    1. `a` locks\n    2. `b` waits\n       (t.rs:1)\n");
+        assert!(say_the_same(&one, &report("    1. `b` waits (t.rs:1)\n    2. `a` locks\n")));
+        assert!(!say_the_same(&one, &report("    1. `b` waits (t.rs:2)\n    2. `a` locks\n")));
+        assert!(!say_the_same(&one, &report("    1. `b` waits (t.rs:1)\n")));
+        assert!(!say_the_same(&one, &one.replace("a b", "b a")));
     }
 
     #[test]
