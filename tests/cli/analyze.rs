@@ -25,6 +25,16 @@ fn a_single_trace_will_do() {
 }
 
 #[test]
+fn a_run_that_snag_itself_did_not_survive_is_analyzed_all_the_same() {
+    let kept = kept(&["many"]);
+    fs::remove_file(kept.folder.join("run.json")).unwrap();
+    let again = outcome(snag_in(&program(), ["analyze", "--format", "json"]).arg(&kept.folder));
+    let report: serde_json::Value = serde_json::from_str(&again.stderr).expect("JSON");
+    assert_eq!(report["stats"], kept.report["stats"]);
+    assert!(report["warnings"].to_string().contains("run.json is missing"), "{report}");
+}
+
+#[test]
 fn a_report_goes_to_a_file_and_then_not_to_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.txt");

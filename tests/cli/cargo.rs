@@ -23,6 +23,24 @@ fn write(folder: &Path, file: &str, text: &str) {
 }
 
 #[test]
+fn several_snags_at_once_compile_the_recording_std_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let flags = || outcome(snag_in(&program(), ["__sysroot"]).env("SNAG_CACHE_DIR", cache.path()));
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..3).map(|_| scope.spawn(flags)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    for answer in &answers {
+        assert_eq!((answer.code(), &answer.stdout), (0, &answers[0].stdout), "{answer:?}");
+    }
+    let mut left: Vec<_> =
+        fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(left[0], "lock");
+}
+
+#[test]
 fn features_profiles_and_manifest_paths_are_cargos() {
     let manifest = program().join("Cargo.toml");
     let mut command = snag_in(Path::new("/"), ["run", "--quiet", "--release", "--features", "loud"]);

@@ -91,6 +91,20 @@ fn a_program_that_can_never_go_on_is_ended() {
 }
 
 #[test]
+fn a_child_that_can_never_go_on_is_ended_if_its_parent_waits_for_it() {
+    let kept = kept(&["await"]);
+    assert!(kept.outcome.stdout.starts_with("signal: 9"), "{:?}", kept.outcome);
+    assert!(kept.warnings().contains("ended by snag"), "{}", kept.report);
+}
+
+#[test]
+fn a_child_that_its_parent_expects_to_hang_is_left_alone() {
+    let kept = kept(&["watch"]);
+    assert_eq!(kept.outcome.stdout, "None\n", "{:?}", kept.outcome);
+    assert!(!kept.warnings().contains("ended by snag"), "{}", kept.report);
+}
+
+#[test]
 fn the_programs_streams_pass_through_untouched() {
     let mut command = snag_in(&program(), ["run", "--quiet", "--", "echo"]);
     let mut child =

@@ -33,6 +33,8 @@ fn main() {
         "close" => close_everything(),
         "daemon" => daemonise(),
         "children" => children(),
+        "await" => await_a_child_that_hangs(),
+        "watch" => watch_a_child_that_hangs(),
         "many" => count_in_two_threads(50_000),
         "echo" => echo(),
         "sleep" => sleep_in_pieces(),
@@ -77,6 +79,23 @@ fn children() {
     let child = |mode: &str| Command::new("/proc/self/exe").arg(mode).status().unwrap();
     child("exit");
     child("abort");
+}
+
+fn child_that_hangs() -> process::Child {
+    Command::new("/proc/self/exe").arg("deadlock").spawn().unwrap()
+}
+
+fn await_a_child_that_hangs() {
+    println!("{}", child_that_hangs().wait().unwrap());
+}
+
+/// As a test does that wants to see a deadlock.
+fn watch_a_child_that_hangs() {
+    let mut child = child_that_hangs();
+    thread::sleep(Duration::from_secs(2));
+    println!("{:?}", child.try_wait().unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 fn echo() {
