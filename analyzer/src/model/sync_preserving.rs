@@ -162,8 +162,7 @@ impl<'a> Ideal<'a> {
     }
 
     fn contains(&self, event: u32) -> bool {
-        let thread = self.execution.events[event as usize].thread;
-        self.inside.get(&thread).is_some_and(|&inside| inside > self.order.position(event))
+        is_inside(self.execution, self.order, &self.inside, event)
     }
 
     fn require_before(&mut self, event: u32) {
@@ -219,6 +218,9 @@ impl<'a> Ideal<'a> {
         let mut must_end = Vec::new();
         held.open.retain(|&other| {
             let earlier = &sections.all()[other as usize];
+            if earlier.end.is_some_and(|end| is_inside(self.execution, self.order, &self.inside, end)) {
+                return false;
+            }
             let excludes = earlier.thread != section.thread && conflict(earlier.mode, section.mode);
             let ends = excludes && earlier.begin < begin;
             if ends {
@@ -264,6 +266,16 @@ impl<'a> Ideal<'a> {
             })
         })
     }
+}
+
+fn is_inside(
+    execution: &Execution,
+    order: &HappensBefore,
+    inside: &HashMap<ThreadId, u32>,
+    event: u32,
+) -> bool {
+    let thread = execution.events[event as usize].thread;
+    inside.get(&thread).is_some_and(|&inside| inside > order.position(event))
 }
 
 /// Whether this is a look that found nothing, or a pause: each counts once, at its beginning or end.
