@@ -13,7 +13,7 @@ use crate::error::Error;
 /// The one target that the facade exists for.
 pub const SUPPORTED_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The oldest minor version of rustc 1 that compiles the shim.
-pub const MINIMUM_MINOR: u32 = 85;
+pub const MINIMUM_MINOR: u32 = 88;
 
 /// A rustc.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn an_old_rustc_is_refused_with_the_version_that_is_needed() {
-        let error = check_version(&version("1.84.1", SUPPORTED_TARGET)).unwrap_err();
-        assert!(matches!(&error, Error::RustcTooOld { found, .. } if found == "1.84.1"), "{error}");
+        let error = check_version(&version("1.87.1", SUPPORTED_TARGET)).unwrap_err();
+        assert!(matches!(&error, Error::RustcTooOld { found, .. } if found == "1.87.1"), "{error}");
     }
 
     #[test]
