@@ -10,7 +10,7 @@
 use snag_trace::{Mode, ObjectKind};
 
 use crate::detectors::Detector;
-use crate::detectors::evidence::{Case, waits_to};
+use crate::detectors::evidence::{Case, place, waits_to};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::names::Names;
@@ -36,7 +36,8 @@ impl Detector for Deadlock {
         let groups = groups.map(|group| group.into_iter().map(ThreadId).collect::<Vec<_>>());
         let mut findings: Vec<Finding> = groups
             .filter(|group| is_final(execution, group))
-            .map(|group| report_owners(execution, names, &ring(execution, &group)))
+            .map(|group| turn(execution, names, ring(execution, &group)))
+            .map(|ring| report_owners(execution, names, &ring))
             .collect();
         for standstill in standstills(execution) {
             match &standstill.cause {
@@ -66,8 +67,16 @@ fn is_final(execution: &Execution, group: &[ThreadId]) -> bool {
     process.is_whole() && (process.stuck.is_some() || !group.iter().any(overtakes))
 }
 
-/// A shortest circle among threads that all wait for each other, each before the one that it waits for,
-/// beginning with the least.
+/// The circle, begun at the first place in the source where one of it waits: the same bug reads the
+/// same, whoever came first.
+fn turn(execution: &Execution, names: &dyn Names, mut ring: Vec<ThreadId>) -> Vec<ThreadId> {
+    let place = |thread: ThreadId| place(execution, names, SiteId(wait_of(execution, thread).site));
+    let start = (0..ring.len()).min_by_key(|&at| (place(ring[at]), ring[at])).unwrap_or_default();
+    ring.rotate_left(start);
+    ring
+}
+
+/// A shortest circle among threads that all wait for each other, each before the one that it waits for.
 fn ring(execution: &Execution, group: &[ThreadId]) -> Vec<ThreadId> {
     let next = |thread: ThreadId| -> Vec<ThreadId> {
         let owners = execution.end().waits_for(thread.0).into_iter().map(ThreadId);
@@ -300,6 +309,14 @@ mod tests {
             [("acquired_first", 1), ("wanted", 3), ("acquired_first", 2), ("wanted", 4)]
         );
         assert_eq!(finding.notes, ["`t3` waits for them as well"]);
+    }
+
+    #[test]
+    fn a_circle_begins_where_its_first_place_is_whichever_thread_is_older() {
+        let [finding] = &found("1 lock m1\n2 lock m2\n2 want m1\n1 want m2\nstuck")[..] else {
+            panic!("one finding")
+        };
+        assert!(finding.message.starts_with("deadlock: `t2` and `main`"), "{}", finding.message);
     }
 
     #[test]

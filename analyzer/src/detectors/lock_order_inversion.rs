@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use snag_trace::{Mode, ObjectKind};
 
 use crate::detectors::Detector;
-use crate::detectors::evidence::{Case, held_before};
+use crate::detectors::evidence::{Case, held_before, place};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::lock_graph::{Acquisition, LockGraph, Pattern};
@@ -135,13 +135,9 @@ fn judge(
 
 /// The circle, begun at its first place in the source: the same bug reads the same, whoever came first.
 fn turn(execution: &Execution, names: &dyn Names, graph: &LockGraph, mut verdict: Verdict) -> Verdict {
-    let place = |acquisition: &Acquisition| {
-        let site = (!acquisition.site.is_none()).then(|| execution.sites[acquisition.site.at()]);
-        site.and_then(|site| names.place(site.process, site.number))
-    };
     let start = (verdict.pattern.parts.iter().enumerate())
         .map(|(at, part)| (at, &graph.acquisitions[part.acquisition]))
-        .min_by_key(|(_, acquisition)| (place(acquisition), acquisition.thread))
+        .min_by_key(|(_, acquisition)| (place(execution, names, acquisition.site), acquisition.thread))
         .map_or(0, |(at, _)| at);
     verdict.pattern.parts.rotate_left(start);
     verdict.events.rotate_left(start);

@@ -114,8 +114,7 @@ impl<'a> Case<'a> {
     /// The place, if it is known.
     #[must_use]
     pub fn place(&self, site: SiteId) -> Option<Place> {
-        let known = self.execution.sites[site.at()];
-        if site.is_none() { None } else { self.names.place(known.process, known.number) }
+        place(self.execution, self.names, site)
     }
 
     /// What a thread does that gets this object in this mode: `lock`, `read-lock`…
@@ -181,6 +180,13 @@ impl<'a> Case<'a> {
             schedule: None,
         }
     }
+}
+
+/// The place, if it is known.
+#[must_use]
+pub fn place(execution: &Execution, names: &dyn Names, site: SiteId) -> Option<Place> {
+    let known = execution.sites[site.at()];
+    if site.is_none() { None } else { names.place(known.process, known.number) }
 }
 
 /// What a thread waits for, as a phrase: waits here to lock `accounts`.
