@@ -81,13 +81,12 @@ pub fn values_of<'a>(
 ) -> impl DoubleEndedIterator<Item = &'a OsStr> + use<'a> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     let arguments = &arguments[..end];
-    let values = arguments.iter().enumerate().filter_map(move |(at, argument)| {
+    arguments.iter().enumerate().filter_map(move |(at, argument)| {
         if argument == flag {
             return arguments.get(at + 1).map(OsString::as_os_str);
         }
         argument.to_str()?.strip_prefix(flag)?.strip_prefix('=').map(OsStr::new)
-    });
-    values
+    })
 }
 
 #[cfg(test)]

@@ -87,20 +87,31 @@ impl RunFolder {
     }
 }
 
-/// Removes the oldest runs that have ended, so that at most `keep` are left. What cannot be removed
-/// stays.
+/// Removes the oldest runs that have ended, so that at most `keep` are left and those before the
+/// newest take no more than [`KEPT_BYTES`]. What cannot be removed stays.
 pub fn prune(runs: &Path, keep: usize) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     folders.sort();
-    let too_many = folders.len().saturating_sub(keep.max(1));
-    for folder in &folders[..too_many] {
-        let meta = fs::read(folder.join(META_FILE)).ok();
-        let meta = meta.and_then(|text| serde_json::from_slice::<RunMeta>(&text).ok());
-        if meta.is_some_and(|meta| meta.program != ProgramStatus::default()) {
+    let mut bytes = 0;
+    for (position, folder) in folders.iter().rev().enumerate().skip(1) {
+        bytes += size(folder);
+        if (position >= keep || bytes > KEPT_BYTES) && has_ended(folder) {
             let _ = fs::remove_dir_all(folder);
         }
     }
+}
+
+/// Room that older runs may take.
+const KEPT_BYTES: u64 = 4 << 30;
+
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn has_ended(folder: &Path) -> bool {
+    matches!(read_meta(folder), Ok(Some(meta)) if meta.program != ProgramStatus::default())
 }
 
 /// What the run's clock says now; nothing if it cannot be read.
