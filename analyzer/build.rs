@@ -7,7 +7,15 @@ use std::{env, fs, io};
 /// The crates of the shim, as folders beside this one.
 const CRATES: [&str; 3] = ["trace", "runtime", "std"];
 
+/// The one host, and the one target, that there is a recorder for.
+const SUPPORTED: &str = "x86_64-unknown-linux-gnu";
+
 fn main() -> io::Result<()> {
+    let target = env::var("TARGET").unwrap_or_default();
+    if target != SUPPORTED {
+        println!("cargo::error=snag works on {SUPPORTED} only, and this is a build for {target}");
+        return Ok(());
+    }
     let root =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../runtime-shim");
     let mut table = String::from(

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::build::wrapper::Role;
+use crate::commands::progress::to_stderr;
 use crate::commands::{COMMANDS, Command, Given};
 use crate::error::Error;
 use crate::gate::SNAG_FAILED;
@@ -15,13 +16,15 @@ use crate::reporters::Style;
 /// Does what the command line, without the program's name, asks for.
 #[must_use]
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if let Some(role) = Role::find(&arguments) {
+    // A recorded program inherits the environment that makes a wrapper, and may call snag itself.
+    let is_command = arguments.first().is_some_and(|first| find(&first.to_string_lossy()).is_some());
+    if let Some(role) = Role::find(&arguments).filter(|_| !is_command) {
         return role.play(arguments);
     }
     match dispatch(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprint!("{}", error.render(Style::of_stderr().color));
+            to_stderr(&error.render(Style::of_stderr().color));
             ExitCode::from(SNAG_FAILED)
         }
     }

@@ -57,6 +57,19 @@ fn bad_usage_is_refused_before_anything_is_built() {
 }
 
 #[test]
+fn a_std_built_by_cargo_is_refused() {
+    let refused = outcome(&mut snag_in(&program(), ["test", "-Zbuild-std=std"]));
+    assert_refused(&refused, &["build-std", "help:"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_runs() {
+    let refused = outcome(&mut snag_in(&program(), ["run", "--output", "/no/such/folder/report"]));
+    assert_refused(&refused, &["failed to write /no/such/folder/report"]);
+    assert!(!refused.stderr.contains("Recording"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_toolchain_that_is_too_old_or_no_toolchain_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let rustc = folder.path().join("rustc");

@@ -43,6 +43,7 @@ impl Invocation {
         plain: Vec<String>,
         announce: impl FnOnce(&str),
     ) -> Result<Invocation, Error> {
+        refuse_build_std(&arguments)?;
         let wanted = values_of(&arguments, "--target").find(|target| *target != SUPPORTED_TARGET);
         if let Some(target) = wanted {
             let found = target.to_string_lossy().into_owned();
@@ -108,6 +109,20 @@ impl Invocation {
             .or_else(|| self.config.build_tool("rustdoc").map(PathBuf::into_os_string))
             .unwrap_or_else(|| self.toolchain.rustdoc().into_os_string())
     }
+}
+
+/// There is one std of snag's own; cargo cannot build another.
+fn refuse_build_std(arguments: &[OsString]) -> Result<(), Error> {
+    let flags = arguments.iter().take_while(|argument| *argument != "--");
+    let asked = flags.map(|flag| flag.to_string_lossy()).any(|flag| {
+        let name = flag.strip_prefix("-Z").unwrap_or(&flag);
+        name == "build-std" || name.starts_with("build-std=")
+    });
+    if !asked {
+        return Ok(());
+    }
+    let message = "snag brings a std of its own, so `-Z build-std` cannot be used with it".to_owned();
+    Err(Error::Usage { message, help: Some("leave it out".to_owned()) })
 }
 
 /// `build.<name>="<path>"` in TOML.

@@ -1,9 +1,10 @@
 //! From a recording to a report and an exit code: the same for a run that has just ended and for a
 //! saved one.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
+use crate::commands::progress::to_stderr;
 use crate::detectors;
 use crate::error::Error;
 use crate::finding::{Report, Stats};
@@ -36,10 +37,17 @@ impl ReportOptions {
     /// Refuses what cannot be done before anything is run.
     ///
     /// # Errors
-    /// If a rule does not exist.
+    /// If a rule does not exist, or the report could not be written.
     pub fn check(&self) -> Result<(), Error> {
         let rules: Vec<_> = detectors::REGISTRY.iter().map(|detector| detector.id()).collect();
-        self.levels.check(&rules)
+        self.levels.check(&rules)?;
+        match &self.output {
+            None => Ok(()),
+            Some(file) => {
+                let opened = OpenOptions::new().create(true).append(true).open(file);
+                opened.map(drop).map_err(Error::io("write", file))
+            }
+        }
     }
 
     /// Judges the recording, writes the report, and gives the exit code.
@@ -53,7 +61,7 @@ impl ReportOptions {
         match &self.output {
             None => {
                 let style = Style { color, ..Style::of_stderr() };
-                eprint!("{}", reporter.render(&report, &sources, &style));
+                to_stderr(&reporter.render(&report, &sources, &style));
             }
             Some(file) => {
                 let text = reporter.render(&report, &sources, &Style::FILE);

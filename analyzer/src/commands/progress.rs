@@ -1,6 +1,7 @@
 //! Progress on standard error, in cargo's own form.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 
 use crate::build::cargo_config::values_of;
 use crate::reporters::Style;
@@ -40,14 +41,19 @@ impl Progress {
             return;
         }
         let (green, off) = if self.color { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
-        eprintln!("{green}{verb:>12}{off} {what}");
+        to_stderr(&format!("{green}{verb:>12}{off} {what}\n"));
     }
 
     /// A warning, which even a quiet run gives.
     pub fn warn(self, what: &str) {
         let (yellow, off) = if self.color { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
-        eprintln!("{yellow}warning{off}: {what}");
+        to_stderr(&format!("{yellow}warning{off}: {what}\n"));
     }
+}
+
+/// Writes to standard error. Nobody may be reading any more (`2>&1 | head`), which is no reason to fail.
+pub fn to_stderr(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// `--quiet`, or `-q` among short flags without values.

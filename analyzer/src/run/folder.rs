@@ -60,6 +60,8 @@ impl RunFolder {
                 Err(error) => return Err(Error::io_with_help("create", &path, READ_ONLY_HELP)(error)),
             }
         };
+        // As the kernel will call it, to recognise processes that have the clock page mapped.
+        let path = path.canonicalize().map_err(Error::io("find", &path))?;
         let page = path.join(CLOCK_FILE);
         fs::write(&page, clock_page()).map_err(Error::io("write", &page))?;
         Ok(RunFolder { path, id })
