@@ -114,3 +114,86 @@ impl Tail {
 fn position(chunk: usize, offset: usize) -> u64 {
     (HEADER_SIZE + chunk * CHUNK_SIZE + offset) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use snag_trace::encode::{first_word, second_word};
+    use snag_trace::layout::{MAGIC, VERSION, header};
+    use snag_trace::{Flags, Mode};
+
+    use super::*;
+
+    /// A trace file under construction.
+    struct Written(tempfile::NamedTempFile);
+
+    impl Written {
+        fn with_chunks(chunks: u64) -> Written {
+            let mut head = vec![0; HEADER_SIZE];
+            head[header::MAGIC..][..8].copy_from_slice(&MAGIC);
+            head[header::VERSION..][..4].copy_from_slice(&VERSION.to_le_bytes());
+            head[header::CHUNK_SIZE..][..4].copy_from_slice(&(CHUNK_SIZE as u32).to_le_bytes());
+            head[header::CHUNKS..][..8].copy_from_slice(&chunks.to_le_bytes());
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&head).unwrap();
+            file.as_file().set_len(HEADER_SIZE as u64 + chunks * CHUNK_SIZE as u64).unwrap();
+            Written(file)
+        }
+
+        /// Puts records (sequence number, and for an owner the thread) from the given one on.
+        fn put(&mut self, chunk: usize, from: usize, records: &[(u64, Option<u32>)]) {
+            self.0.seek(SeekFrom::Start(position(chunk, from * RECORD_SIZE))).unwrap();
+            for &(seq, owner) in records {
+                let kind = if owner.is_some() { Kind::Owner } else { Kind::Read };
+                let words =
+                    [first_word(seq, kind, Mode::None, Flags::NONE), second_word(owner.unwrap_or(7), 0), 0];
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                self.0.write_all(&bytes).unwrap();
+            }
+        }
+    }
+
+    /// Thread and sequence number of each new record that is not an owner's.
+    fn read_on(tail: &mut Tail) -> Result<Vec<(u32, u64)>, Lost> {
+        let mut seen = Vec::new();
+        tail.read_on(|record| {
+            if record.event.kind != Kind::Owner {
+                seen.push((record.event.thread, record.event.seq));
+            }
+        })?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn a_thread_that_goes_on_in_an_earlier_chunk_keeps_its_order() {
+        let mut written = Written::with_chunks(2);
+        // Thread 1 ends; thread 2, which began in the second chunk, takes the rest of the first.
+        written.put(0, 0, &[(1, Some(1)), (2, None), (9, Some(2)), (10, None)]);
+        written.put(1, 0, &[(3, Some(2)), (4, None), (8, None)]);
+        let mut tail = Tail::open(written.0.path()).unwrap();
+        assert_eq!(read_on(&mut tail).unwrap(), [(1, 2), (2, 4), (2, 8), (2, 10)]);
+    }
+
+    #[test]
+    fn what_was_read_is_not_read_again() {
+        let mut written = Written::with_chunks(1);
+        written.put(0, 0, &[(1, Some(1)), (2, None)]);
+        let mut tail = Tail::open(written.0.path()).unwrap();
+        assert_eq!(read_on(&mut tail).unwrap(), [(1, 2)]);
+        assert_eq!(read_on(&mut tail).unwrap(), []);
+        written.put(0, 2, &[(3, None), (4, Some(2)), (5, None)]);
+        assert_eq!(read_on(&mut tail).unwrap(), [(1, 3), (2, 5)]);
+        assert_eq!(read_on(&mut tail.rewound().unwrap()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_recording_that_stopped_or_is_damaged_is_lost() {
+        let mut written = Written::with_chunks(1);
+        written.put(0, 0, &[(1, None)]);
+        assert_eq!(read_on(&mut Tail::open(written.0.path()).unwrap()), Err(Lost::Damaged));
+        written.0.seek(SeekFrom::Start(header::STATE as u64)).unwrap();
+        written.0.write_all(&[1]).unwrap();
+        assert_eq!(read_on(&mut Tail::open(written.0.path()).unwrap()), Err(Lost::Stopped));
+    }
+}

@@ -281,3 +281,26 @@ fn definition(record: Record<'_>) -> (u32, u64) {
     let address = definitions.objects.values().next().map_or(0, |info| info.address);
     (os_thread, address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_known_by_its_name_and_a_later_image_by_its_number() {
+        assert_eq!(image_of(Path::new("/run/12.trace")), Some((12, 0)));
+        assert_eq!(image_of(Path::new("/run/12-3.trace")), Some((12, 3)));
+        assert_eq!(image_of(Path::new("/run/clock")), None);
+        assert_eq!(image_of(Path::new("/run/run.trace")), None);
+    }
+
+    #[test]
+    fn looks_become_rarer() {
+        let mut watcher = Watcher::new(PathBuf::from("/no/such/run"), false);
+        let pauses: Vec<_> = (0..20).map(|_| watcher.pause()).collect();
+        assert!(pauses.is_sorted());
+        assert_eq!((pauses[0], pauses[19]), (SHORTEST_PAUSE, LONGEST_PAUSE));
+        watcher.look();
+        assert!(watcher.ended().is_empty());
+    }
+}
