@@ -1,7 +1,8 @@
 //! Threads that are created and joined by calls of C.
 //!
-//! std's threads come this way too. Those that the facade spawns announce themselves and pass through;
-//! those that the real std spawns (libtest's) are seen here.
+//! std's threads come this way too. Those that the facade spawns announce themselves, and only learn
+//! their number here, for what they do before; those that the real std spawns (libtest's) are seen
+//! here.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use snag_trace::{Flags, Kind, Mode};
 
 use super::interpose;
 use super::symbol::real;
-use crate::recorder::{At, adopt, current_thread, new_foreign_thread, on, record_at};
+use crate::recorder::{At, Created, adopt, created_thread, current_thread, on, record_at};
 
 type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
@@ -99,7 +100,11 @@ unsafe extern "C-unwind" fn create(
     argument: *mut c_void,
     caller: usize,
 ) -> c_int {
-    let number = new_foreign_thread();
+    let created = created_thread();
+    let number = match created {
+        Created::Unrecorded => 0,
+        Created::Expected(number) | Created::Foreign(number) => number,
+    };
     // SAFETY: no precondition.
     let birth = if number == 0 { core::ptr::null_mut() } else { unsafe { malloc(size_of::<Birth>()) } };
     if birth.is_null() {
@@ -115,12 +120,16 @@ unsafe extern "C-unwind" fn create(
     let contents = Birth { start, argument, number, parent: current_thread(), code: caller };
     // SAFETY: `malloc` gave room for it, aligned for anything.
     unsafe { birth.write(contents) };
-    record_at(Kind::Spawn, Mode::None, Flags::NONE, 0, At::Code(caller), u64::from(number));
+    let foreign = created == Created::Foreign(number);
+    if foreign {
+        record_at(Kind::Spawn, Mode::None, Flags::NONE, 0, At::Code(caller), u64::from(number));
+    }
     // SAFETY: the arguments are libc's, apart from the start, which takes the birth.
     let result = unsafe { real::pthread_create(thread, attributes, begin, birth.cast()) };
     if result == 0 {
         // SAFETY: libc has written the new thread's handle there.
-        remember(unsafe { *thread }, number);
+        // The join of a thread that announces itself is recorded where its handle is joined.
+        remember(unsafe { *thread }, if foreign { number } else { 0 });
     } else {
         // SAFETY: no thread was created that would free it.
         unsafe { free(birth.cast()) };

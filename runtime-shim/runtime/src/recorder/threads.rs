@@ -25,7 +25,8 @@ pub(super) struct Local {
     busy: Cell<bool>,
     panicked: Cell<bool>,
     /// The next thread that this one creates is announced by whoever creates it.
-    expecting: Cell<bool>,
+    /// Number reserved for the thread that this one is about to create, 0 if none is.
+    expected: Cell<u32>,
     /// Who created the thread, if it says nothing about itself.
     origin: Cell<Origin>,
 }
@@ -48,7 +49,7 @@ std::thread_local! {
             index: Cell::new(0),
             busy: Cell::new(false),
             panicked: Cell::new(false),
-            expecting: Cell::new(false),
+            expected: Cell::new(0),
             origin: Cell::new(Origin { number: 0, parent: 0, code: 0 }),
         }
     };
@@ -74,24 +75,46 @@ pub fn current_thread() -> u32 {
     with(|local| u64::from(local.number.get())) as u32
 }
 
-/// Reserves the number of a thread that is about to be spawned and that will announce itself by
-/// [`thread_begin`]; 0 while recording is off.
+/// Reserves the number of the thread that the calling one creates next and that will announce itself
+/// by [`thread_begin`]; 0 while recording is off. [`nothing_expected`] must follow.
 pub fn new_thread() -> u32 {
     if !super::on() {
         return 0;
     }
-    LOCAL.with(|local| local.expecting.set(true));
-    reserve()
+    let number = reserve();
+    LOCAL.with(|local| local.expected.set(number));
+    number
+}
+
+/// The thread of [`new_thread`] was created, or will not be.
+pub fn nothing_expected() {
+    LOCAL.with(|local| local.expected.set(0));
 }
 
 fn reserve() -> u32 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// The number for a thread that is about to be created by a call of C, unless it will announce
-/// itself: then, and while recording is off, 0.
-pub(crate) fn new_foreign_thread() -> u32 {
-    if !super::on() || LOCAL.with(|local| local.expecting.replace(false)) { 0 } else { reserve() }
+/// The number of a thread that is about to be created by a call of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// Recording is off.
+    Unrecorded,
+    /// It will announce itself, and its spawn is recorded.
+    Expected(u32),
+    /// Nobody has said anything of it.
+    Foreign(u32),
+}
+
+/// Who the thread is that is about to be created by a call of C.
+pub(crate) fn created_thread() -> Created {
+    if !super::on() {
+        return Created::Unrecorded;
+    }
+    match LOCAL.with(|local| local.expected.replace(0)) {
+        0 => Created::Foreign(reserve()),
+        number => Created::Expected(number),
+    }
 }
 
 /// Says that the calling thread, which has just begun, is thread `number`, created by `parent` in the
@@ -101,8 +124,8 @@ pub(crate) fn adopt(number: u32, parent: u32, code: usize) {
     process::watch_thread_end();
 }
 
-/// Says that the calling thread is thread `number`, spawned by `parent` at `place`. To be called
-/// before anything else is recorded in it; later calls only name the thread.
+/// Says that the calling thread is thread `number`, spawned by `parent` at `place`. If something was
+/// recorded in it before (by an allocator, say), this only names the thread.
 pub fn thread_begin(number: u32, parent: u32, place: Option<Place>, name: &str) {
     if number == 0 || !super::on() {
         return;
@@ -111,6 +134,8 @@ pub fn thread_begin(number: u32, parent: u32, place: Option<Place>, name: &str) 
         if local.number.get() == 0 {
             local.number.set(number);
             local.announce(parent, At::Place(place), name.as_bytes());
+        } else if !name.is_empty() {
+            local.write(Kind::ThreadName, Mode::None, Flags::NONE, 0, 0, 0, name.as_bytes());
         }
     });
 }
@@ -164,9 +189,9 @@ pub(super) fn forget_chunk() {
 
 impl Local {
     /// Gives a thread that nobody announced a number and a name.
-    #[cold]
     ///
     /// `ending` if std's own thread-local data is gone: asking std for its handle would panic.
+    #[cold]
     fn register(&self, ending: bool) {
         let Origin { number, parent, code } = self.origin.get();
         self.number.set(if number == 0 { reserve() } else { number });

@@ -104,6 +104,12 @@ impl Child {
         Child { number, parent, place }
     }
 
+    /// To be held until the thread was created, or was refused.
+    #[must_use = "the next thread that is created is taken for this one while it lives"]
+    pub fn expected(self) -> Expected {
+        Expected(())
+    }
+
     /// The number, 0 if nothing is recorded.
     #[must_use]
     pub fn number(self) -> u32 {
@@ -136,6 +142,16 @@ impl Child {
         drop(me);
         let _end = End;
         work()
+    }
+}
+
+/// A spawn under way, which may end in a panic of std's.
+#[derive(Debug)]
+pub struct Expected(());
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        recorder::nothing_expected();
     }
 }
 

@@ -50,6 +50,7 @@ impl Builder {
         T: Send + 'static,
     {
         let child = Child::spawn(here());
+        let _expected = child.expected();
         let inner = self.inner.spawn(move || child.run(f))?;
         child.spawned(inner.thread().id());
         Ok(JoinHandle { inner })
@@ -70,6 +71,7 @@ impl Builder {
         T: Send,
     {
         let child = Child::spawn(here());
+        let _expected = child.expected();
         // SAFETY: the caller's promise.
         let inner = unsafe { self.inner.spawn_unchecked(move || child.run(f)) }?;
         child.spawned(inner.thread().id());

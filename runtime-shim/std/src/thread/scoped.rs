@@ -86,6 +86,7 @@ impl Builder {
         T: Send + 'scope,
     {
         let child = traced::Child::spawn(here());
+        let _expected = child.expected();
         let member = Member::join((&raw const scope.inner).addr(), child.number());
         let inner = self.inner.spawn_scoped(&scope.inner, move || {
             let _member = member;
