@@ -46,6 +46,12 @@ fn lock_api() {
 
 #[test]
 #[ignore = "downloads a crate and takes minutes"]
+fn lock_api_0_5() {
+    ordinary("lock_api", "0.5.0").check();
+}
+
+#[test]
+#[ignore = "downloads a crate and takes minutes"]
 fn flume() {
     ordinary("flume", "0.12.0").check();
 }
