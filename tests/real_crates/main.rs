@@ -68,7 +68,7 @@ fn once_cell() {
     Crate {
         differing: &[(
             "sync_once_cell::reentrant_init",
-            "it starts a program that deadlocks on purpose and wants it to hang, and snag ends it",
+            "it wants a program that deadlocks on purpose to hang for two seconds, and snag ends it when it notices",
         )],
         real: &[("blocked_forever", "src/imp_std.rs", "the program that deadlocks on purpose")],
         ..ordinary("once_cell", "1.21.4")
