@@ -12,7 +12,7 @@ use crate::gate::Levels;
 use crate::model::execution::Execution;
 use crate::names::SourceNames;
 use crate::reporters::{self, Style};
-use crate::run::folder::Recording;
+use crate::run::folder::{Family, Recording};
 use crate::sources::Sources;
 
 /// How to report.
@@ -53,10 +53,10 @@ impl ReportOptions {
     /// Judges the recording, writes the report, and gives the exit code.
     ///
     /// # Errors
-    /// If the report cannot be written.
+    /// If a trace cannot be read, or the report not be written.
     pub fn conclude(&self, recording: Recording, color: bool) -> Result<u8, Error> {
         let sources = Sources::new(recording.meta.workspace_root.clone());
-        let report = judge(recording, &self.levels, &sources);
+        let report = judge(recording, &self.levels, &sources)?;
         let reporter = reporters::find(&self.format).expect("clap accepts only registered formats");
         match &self.output {
             None => {
@@ -72,15 +72,23 @@ impl ReportOptions {
     }
 }
 
-fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Report {
-    let Recording { meta, traces, warnings } = recording;
-    let execution = Execution::load(traces, &meta);
-    let mut findings = detectors::run_all(&execution, &SourceNames::new(&execution, sources));
+/// Judges one family of processes after the other, so that only one is in memory at a time.
+fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Report, Error> {
+    let mut stats = Stats::default();
+    let (mut found, mut warnings) = (Vec::new(), Vec::new());
+    for family in &recording.families {
+        let Family { traces, warnings: of_family } = recording.read(family)?;
+        let mut execution = Execution::load(traces, &recording.meta);
+        execution.earlier_processes = stats.processes as u32;
+        found.extend(detectors::run_all(&execution, &SourceNames::new(&execution, sources)));
+        warnings.extend(of_family);
+        stats.events += execution.events.len() as u64;
+        stats.threads += execution.thread_ids().count() as u64;
+        stats.processes += execution.processes.len() as u64;
+    }
+    let Recording { meta, warnings: of_run, .. } = recording;
+    warnings.extend(of_run);
+    let mut findings = detectors::join_repeats(found);
     findings.retain(|finding| levels.reports(finding));
-    let stats = Stats {
-        events: execution.events.len() as u64,
-        threads: execution.thread_ids().count() as u64,
-        processes: execution.processes.len() as u64,
-    };
-    Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings }
+    Ok(Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings })
 }

@@ -96,11 +96,8 @@ impl Command for Record {
 /// recording ends now all the same. A disk that is full now does not keep the report back.
 fn close(run: &RunFolder, mut meta: RunMeta, progress: Progress) -> Result<Recording, Error> {
     meta.until = folder::clock_now(&run.path);
-    let mut recording = run.load(meta.clone())?;
     meta.alive = folder::still_alive(run);
-    if !meta.alive.is_empty() {
-        recording = run.load(meta)?;
-    }
+    let recording = run.load(meta)?;
     if let Err(error) = run.save(&recording.meta) {
         progress.warn(&format!("this run cannot be analyzed again: {error}"));
     }

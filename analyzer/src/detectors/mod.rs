@@ -45,8 +45,9 @@ pub fn run_all(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
     join_repeats(found)
 }
 
-/// Joins findings that say the same; of unequal certainty the more certain one stays.
-fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
+/// Joins findings that say the same, and sorts; of unequal certainty the more certain one stays.
+#[must_use]
+pub fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
     let mut joined: BTreeMap<_, Finding> = BTreeMap::new();
     for finding in found {
         let mut places: Vec<_> =

@@ -165,6 +165,8 @@ pub struct Execution {
     pub events: Vec<Event>,
     /// Whether main threads only wait for tests.
     pub test_harness: bool,
+    /// Processes of the run that are not in here and count before these.
+    pub earlier_processes: u32,
     happens_before: OnceLock<HappensBefore>,
     sections: OnceLock<Sections>,
     end: OnceLock<WaitState>,

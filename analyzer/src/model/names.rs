@@ -79,6 +79,6 @@ impl Names for PlainNames<'_> {
             _ if thread == 1 => "main".to_owned(),
             _ => format!("thread-{thread}"),
         };
-        ThreadRef { id: thread, name, process }
+        ThreadRef { id: thread, name, process: self.0.earlier_processes + process }
     }
 }

@@ -56,6 +56,13 @@ impl Edits {
     }
 }
 
+/// The code of a file to be added elsewhere, behind a line end: without the words on the file itself.
+#[must_use]
+pub fn addition(code: &str) -> String {
+    let lines = code.lines().filter(|line| !line.starts_with("//!"));
+    lines.fold(String::new(), |text, line| text + "\n" + line) + "\n"
+}
+
 /// One line of code from one that was written on several.
 #[must_use]
 pub fn one_line(code: &str) -> String {

@@ -24,7 +24,7 @@ use syn::{
 
 use bodies::{CallsInClosures, IntoParts, Literals, mentions_data};
 
-use super::edits::Edits;
+use super::edits::{Edits, addition};
 use super::{SourceFile, Unknown};
 
 /// Code that is added to the crate's root, where raw locks say by a truth value that they are held.
@@ -137,7 +137,8 @@ pub fn rewrite(files: &mut [SourceFile]) -> Result<(), Unknown> {
         file.text = text;
     }
     if let Some(root) = files.first_mut() {
-        root.text.push_str(if types.with_values { TAIL_WITH_VALUES } else { TAIL });
+        let tail = if types.with_values { TAIL_WITH_VALUES } else { TAIL };
+        root.text.push_str(&addition(tail));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{File, ImplItem, ImplItemFn, Item};
 
-use super::edits::{Edits, one_line};
+use super::edits::{Edits, addition, one_line};
 use super::{SourceFile, Unknown};
 
 /// Bodies of the condvar's functions: name, signature without white space, body.
@@ -208,13 +208,13 @@ fn raw_condvar(syntax: &File, source: &str) -> Result<String, Unknown> {
     if found != 4 {
         return Err(Unknown("a raw condvar without the functions that it used to have"));
     }
-    Ok(edits.apply(source) + RAW_CONDVAR)
+    Ok(edits.apply(source) + &addition(RAW_CONDVAR))
 }
 
 fn once(syntax: &File, source: &str) -> Result<String, Unknown> {
     let mut edits = Edits::default();
     let mut found = 0;
-    let mut tail = ONCE.to_owned();
+    let mut tail = addition(ONCE);
     for function in methods(syntax, "Once") {
         let name = function.sig.ident.to_string();
         match name.as_str() {
@@ -236,7 +236,7 @@ fn once(syntax: &File, source: &str) -> Result<String, Unknown> {
             }
             "wait_slow" if signature(source, function) == "fnwait_slow(&self,ignore_poison:bool)" => {
                 edits.replace(function.sig.ident.span(), "__snag_wait_slow");
-                tail.push_str(ONCE_WAIT);
+                tail.push_str(&addition(ONCE_WAIT));
             }
             "wait_slow" => return Err(Unknown("a once that is waited for in another way")),
             "wait" | "wait_force" => {

@@ -10,8 +10,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use snag_trace::ProcessTrace;
-use snag_trace::layout::{CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, MAGIC, TRACE_EXTENSION, VERSION, clock};
+use snag_trace::layout::{
+    CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, HEADER_SIZE, MAGIC, TRACE_EXTENSION, VERSION, clock,
+};
+use snag_trace::{ProcessTrace, TraceError};
 
 use crate::error::Error;
 use crate::finding::ProgramStatus;
@@ -30,14 +32,25 @@ pub struct RunFolder {
     pub id: String,
 }
 
-/// Everything that a run left.
+/// What a run left, of which the events are still on disk: see [`Recording::read`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
     /// What was run.
     pub meta: RunMeta,
-    /// A trace per process image, sorted by file name.
-    pub traces: Vec<ProcessTrace>,
+    /// The trace files by family: processes that descend from each other, in order of birth. Nothing
+    /// orders one family's events and another's but what is not recorded, so each can be judged by
+    /// itself, in the room of the largest.
+    pub families: Vec<Vec<PathBuf>>,
     /// What a reader must know about it.
+    pub warnings: Vec<String>,
+}
+
+/// The traces of one family.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Family {
+    /// A trace per process image.
+    pub traces: Vec<ProcessTrace>,
+    /// What a reader must know about them.
     pub warnings: Vec<String>,
 }
 
@@ -187,37 +200,84 @@ fn read_meta(folder: &Path) -> Result<Option<RunMeta>, Error> {
 }
 
 fn load_traces(files: &[PathBuf], meta: RunMeta) -> Result<Recording, Error> {
-    let until = meta.until.unwrap_or(u64::MAX);
     let mut recording = Recording { meta, ..Recording::default() };
+    let mut births = Vec::new();
     for file in files {
         if is_unwritten(file)? {
             let name = file.file_name().unwrap_or_default().display();
             recording.warnings.push(format!("{name}: nothing was recorded, the process could not begin to"));
             continue;
         }
-        let mut trace = read_trace(file)?;
-        trace.cut_after(until);
-        if trace.events.is_empty() && until < u64::MAX {
-            continue;
-        }
-        recording.warnings.extend(warnings_of(file, &trace));
-        recording.traces.push(trace);
+        let head = decoded(file, &start_of(file, HEADER_SIZE)?, ProcessTrace::decode_header)?;
+        births.push((head, file.clone()));
     }
+    births.sort_by_key(|(head, file)| (head.first_seq, file.clone()));
+    recording.families = families(births);
     recording.warnings.extend(warnings_of_processes(&recording.meta));
     Ok(recording)
 }
 
-fn read_trace(path: &Path) -> Result<ProcessTrace, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    ProcessTrace::decode(&bytes).map_err(|reason| Error::Trace { path: path.to_owned(), reason })
+/// Puts each process to the one that it descends from, or that it was before an exec. What is given
+/// is in order of birth.
+fn families(births: Vec<(ProcessTrace, PathBuf)>) -> Vec<Vec<PathBuf>> {
+    let mut families: Vec<(Vec<u32>, Vec<PathBuf>)> = Vec::new();
+    for (head, file) in births {
+        let known = |family: &&mut (Vec<u32>, Vec<PathBuf>)| {
+            family.0.contains(&head.pid) || family.0.contains(&head.parent_pid)
+        };
+        match families.iter_mut().find(known) {
+            Some(family) => {
+                family.0.push(head.pid);
+                family.1.push(file);
+            }
+            None => families.push((vec![head.pid], vec![file])),
+        }
+    }
+    families.into_iter().map(|(_, files)| files).collect()
+}
+
+impl Recording {
+    /// Reads the traces of one of the families.
+    ///
+    /// # Errors
+    /// If a trace cannot be read at all.
+    pub fn read(&self, family: &[PathBuf]) -> Result<Family, Error> {
+        let until = self.meta.until.unwrap_or(u64::MAX);
+        let mut read = Family::default();
+        for file in family {
+            let bytes = fs::read(file).map_err(Error::io("read", file))?;
+            let mut trace = decoded(file, &bytes, ProcessTrace::decode)?;
+            trace.cut_after(until);
+            if trace.events.is_empty() && until < u64::MAX {
+                continue;
+            }
+            read.warnings.extend(warnings_of(file, &trace));
+            read.traces.push(trace);
+        }
+        Ok(read)
+    }
+}
+
+fn decoded(
+    path: &Path,
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<ProcessTrace, TraceError>,
+) -> Result<ProcessTrace, Error> {
+    decode(bytes).map_err(|reason| Error::Trace { path: path.to_owned(), reason })
+}
+
+/// The first bytes of a file, at most `len`.
+fn start_of(path: &Path, len: usize) -> Result<Vec<u8>, Error> {
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(Error::io("read", path))?;
+    file.take(len as u64).read_to_end(&mut start).map_err(Error::io("read", path))?;
+    Ok(start)
 }
 
 /// Whether a process made the file and got no further: it was killed, or the disk was full. The
 /// first bytes are written last.
 fn is_unwritten(path: &Path) -> Result<bool, Error> {
-    let mut start = Vec::new();
-    let file = fs::File::open(path).map_err(Error::io("read", path))?;
-    file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(Error::io("read", path))?;
+    let start = start_of(path, MAGIC.len())?;
     Ok(start.iter().all(|&byte| byte == 0))
 }
 
@@ -320,6 +380,23 @@ mod tests {
     fn a_folder_with_nothing_of_a_run_in_it_is_not_one() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(load(folder.path()), Err(Error::NotARun { .. })));
+    }
+
+    #[test]
+    fn descendants_and_later_images_of_a_process_are_its_family() {
+        let birth = |pid, parent_pid, name: &str| {
+            (ProcessTrace { pid, parent_pid, ..ProcessTrace::default() }, PathBuf::from(name))
+        };
+        let births = vec![
+            birth(10, 1, "cargo's first test"),
+            birth(20, 1, "cargo's second test"),
+            birth(11, 10, "child"),
+            birth(11, 10, "child, after an exec"),
+            birth(12, 11, "grandchild"),
+        ];
+        let first = ["cargo's first test", "child", "child, after an exec", "grandchild"];
+        let expected = [first.map(PathBuf::from).to_vec(), vec![PathBuf::from("cargo's second test")]];
+        assert_eq!(families(births), expected);
     }
 
     #[test]

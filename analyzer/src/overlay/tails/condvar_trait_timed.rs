@@ -1,3 +1,5 @@
+//! Added to the trait `RawCondvarTimed` of `lock_api` 0.5, as to `RawCondvar`.
+
 #[doc(hidden)]
 #[inline]
 unsafe fn __snag_wait_until(

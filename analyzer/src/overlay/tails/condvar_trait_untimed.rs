@@ -1,3 +1,6 @@
+//! Added to the trait `RawCondvar` of `lock_api` 0.5: what is recorded of a condvar whose queue is
+//! not known.
+
 #[doc(hidden)]
 #[inline]
 unsafe fn __snag_wait(

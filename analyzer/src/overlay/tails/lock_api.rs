@@ -1,3 +1,5 @@
+//! Added to the root of `lock_api` 0.4: the traced lock, over raw locks that say by a truth value
+//! that they are held.
 
 /// Added by snag: what records the operations on a raw lock.
 #[doc(hidden)]

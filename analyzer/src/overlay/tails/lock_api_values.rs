@@ -1,3 +1,5 @@
+//! Added to the root of `lock_api` 0.5: the traced lock, over raw locks that give their holder a
+//! value.
 
 /// Added by snag: what records the operations on a raw lock.
 #[doc(hidden)]

@@ -1,3 +1,5 @@
+//! Body of `Condvar::notify_all` in `parking_lot` up to 0.12.
+
 {
     let mut notify = self.__snag_tag.notify(true, ::core::panic::Location::caller());
     let mut woken = 0;

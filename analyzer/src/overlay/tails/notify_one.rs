@@ -1,3 +1,5 @@
+//! Body of `Condvar::notify_one` in `parking_lot` up to 0.12.
+
 {
     let mut notify = self.__snag_tag.notify(false, ::core::panic::Location::caller());
     let mut woken = false;

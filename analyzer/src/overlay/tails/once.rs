@@ -1,3 +1,5 @@
+//! Added to `parking_lot`'s once: records around the original `call_once_slow`, which has another
+//! name then.
 
 #[allow(warnings)]
 impl Once {

@@ -1,3 +1,5 @@
+//! Added to `parking_lot` 0.13's once: records around the original `wait_slow`, which has another
+//! name then.
 
 #[allow(warnings)]
 impl Once {

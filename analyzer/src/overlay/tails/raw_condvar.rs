@@ -1,3 +1,4 @@
+//! Added to `parking_lot` 0.13's raw condvar: waiting and waking that know each other.
 
 #[allow(warnings)]
 impl RawCondvar {

@@ -1,3 +1,5 @@
+//! Added to `parking_lot` 0.13's implementation of `RawCondvarTimed`.
+
 unsafe fn __snag_wait_until(
     &self,
     tag: &lock_api::__snag::CondvarTag,

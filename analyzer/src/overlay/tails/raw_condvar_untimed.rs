@@ -1,3 +1,5 @@
+//! Added to `parking_lot` 0.13's implementation of `RawCondvar`.
+
 unsafe fn __snag_wait(
     &self,
     tag: &lock_api::__snag::CondvarTag,

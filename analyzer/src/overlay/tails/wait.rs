@@ -1,3 +1,6 @@
+//! Body of `Condvar::wait_until_internal` in `parking_lot` up to 0.12: the wait tells its waiter's
+//! address as park token.
+
 {
     let __snag_place = ::core::panic::Location::caller();
     let raw: &RawMutex = mutex;
