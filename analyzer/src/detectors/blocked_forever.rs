@@ -112,12 +112,16 @@ fn report(
     let object = ObjectId(wait.object);
     let mut objects = vec![object];
     objects.extend(unread.keys());
+    objects.extend(lock_of(wait));
     let mut case = Case::new(execution, names, &threads, &objects);
     for (thread, wait) in waits {
         let label = format!("{} {}", case.thread(*thread), waits_to(&case, wait));
         case.at("waits", *thread, SiteId(wait.site), label, &execution.end().held(thread.0));
     }
     add_history(&mut case, execution, object, wait.mode);
+    if let Some(lock) = lock_of(wait) {
+        add_changes(&mut case, execution, lock, &threads);
+    }
     for (thread, wait) in others {
         let label = format!("meanwhile {} {}", case.thread(*thread), waits_to(&case, wait));
         case.at("waits_too", *thread, SiteId(wait.site), label, &execution.end().held(thread.0));
@@ -208,6 +212,37 @@ fn add_history(case: &mut Case<'_>, execution: &Execution, object: ObjectId, mod
     }
 }
 
+/// The lock under which a condvar's waiter looks at what it waits for.
+fn lock_of(wait: Blocked) -> Option<ObjectId> {
+    let lock = ObjectId(u32::try_from(wait.arg).unwrap_or(0));
+    (wait.mode == Mode::Wait && !lock.is_none()).then_some(lock)
+}
+
+/// At most so many threads are named that changed what is waited for.
+const MOST_CHANGES: usize = 3;
+
+/// Who changed last what the lock protects: took the permits of a hand-made semaphore, say.
+fn add_changes(case: &mut Case<'_>, execution: &Execution, lock: ObjectId, waiting: &[ThreadId]) {
+    let mut last: Vec<&Event> = Vec::new();
+    for event in execution.events.iter().rev() {
+        let counts = event.object == lock && event.kind == Kind::Write && !waiting.contains(&event.thread);
+        if counts && !last.iter().any(|known| known.thread == event.thread) {
+            last.push(event);
+        }
+        if last.len() == MOST_CHANGES {
+            break;
+        }
+    }
+    for (age, event) in last.iter().enumerate().rev() {
+        let (thread, lock) = (case.thread(event.thread), case.object(lock));
+        let label = match age {
+            0 => format!("{thread} is the last to change what {lock} protects, here"),
+            _ => format!("{thread} changes what {lock} protects here"),
+        };
+        case.at("changed", event.thread, event.site, label, &[]);
+    }
+}
+
 fn add_holds(case: &mut Case<'_>, execution: &Execution, object: ObjectId, role: &str, does: &str) {
     let holds: Vec<(u32, Hold)> = execution.end().holders(object.0);
     for (thread, hold) in holds {
@@ -274,6 +309,22 @@ mod tests {
                       1 want-join 5\nstuck";
         let [finding] = &found(script)[..] else { panic!("one finding") };
         assert_eq!(places(finding), [("waits", 6), ("took_permit", 1), ("took_permit", 4), ("waits_too", 7)]);
+    }
+
+    #[test]
+    fn whoever_took_the_last_of_what_a_condvar_waits_for_is_named() {
+        let take =
+            |thread: u32| format!("{thread} lock m\n{thread} set m\n{thread} unlock m\n{thread} end\n");
+        let script = format!(
+            "{}{}{}4 lock m\n4 get m\n4 wait cv m\n4 unlock m\n1 want-join 4\nstuck",
+            take(5),
+            take(2),
+            take(3)
+        );
+        let [finding] = &found(&script)[..] else { panic!("one finding") };
+        let changed = [("changed", 2), ("changed", 6), ("changed", 10)];
+        assert_eq!(places(finding), [&[("waits", 15)], &changed[..], &[("waits_too", 17)]].concat());
+        assert_eq!(finding.locations[3].label, "`t3` is the last to change what `mutex 1` protects, here");
     }
 
     #[test]

@@ -136,6 +136,7 @@ struct Finder<'a> {
     waiting_since: HashMap<ThreadId, u32>,
     unparked: HashMap<ThreadId, u32>,
     initialised: HashMap<ObjectId, u32>,
+    /// Per barrier and generation: who arrived, and once somebody has left the last who did.
     arrived: HashMap<(ObjectId, u64), Vec<u32>>,
     written: HashMap<ObjectId, u32>,
     /// Accesses to what a lock protects in sections that a notify follows.
@@ -254,8 +255,13 @@ impl<'a> Finder<'a> {
             Kind::OncePass => self.edge(index, self.initialised.get(&event.object).copied(), Strength::Must),
             Kind::BarrierArrive => self.arrived.entry((event.object, event.arg)).or_default().push(index),
             Kind::BarrierLeave => {
-                for arrival in self.arrived.get(&(event.object, event.arg)).cloned().unwrap_or_default() {
-                    self.edge(index, Some(arrival), Strength::Must);
+                // The first to leave comes after all arrivals. The others come after it, which says
+                // the same with fewer edges: all that it adds is the leaving itself.
+                let sources = self.arrived.get_mut(&(event.object, event.arg));
+                for source in
+                    sources.map(|arrivals| std::mem::replace(arrivals, vec![index])).unwrap_or_default()
+                {
+                    self.edge(index, Some(source), Strength::Must);
                 }
             }
             Kind::Acquire | Kind::Release | Kind::GiveUp | Kind::Read | Kind::Write => {

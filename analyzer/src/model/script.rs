@@ -110,6 +110,7 @@ fn kind_and_mode(operation: &str) -> (Kind, Mode) {
         "spawn" => (Kind::Spawn, Mode::None),
         "join" => (Kind::Join, Mode::None),
         "exit" => (Kind::Exit, Mode::None),
+        "gone" => (Kind::ObjectEnd, Mode::None),
         "lock" | "write" => (Kind::Acquire, Mode::Exclusive),
         "read" => (Kind::Acquire, Mode::Shared),
         "upgradable" => (Kind::Acquire, Mode::Upgradable),

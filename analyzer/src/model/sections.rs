@@ -96,6 +96,7 @@ impl Finder {
                 let holder = self.end(index, event, Mode::None).unwrap_or(event.thread);
                 self.begin(index, &Event { thread: holder, ..*event }, event.mode);
             }
+            Kind::ObjectEnd => self.forget(index, event),
             _ => {}
         }
     }
@@ -117,6 +118,15 @@ impl Finder {
             end: None,
             open: true,
         });
+    }
+
+    /// The lock is gone, or out of sight: it is not held any more.
+    fn forget(&mut self, index: u32, event: &Event) {
+        for section in self.open.remove(&event.object).unwrap_or_default() {
+            let section = &mut self.all[section as usize];
+            section.end = Some(index);
+            section.open = false;
+        }
     }
 
     /// Ends the newest section of this thread (rather in this mode), or else of another.
@@ -175,6 +185,11 @@ mod tests {
         let found = sections("1 lock m\n2 lock m\n2 unlock m");
         assert_eq!(found[0], (1, 1, Mode::Exclusive, None, false));
         assert_eq!(found[1], (1, 2, Mode::Exclusive, Some(3), false));
+    }
+
+    #[test]
+    fn a_lock_that_is_gone_is_held_by_nobody() {
+        assert_eq!(sections("1 lock m\n2 gone m"), [(1, 1, Mode::Exclusive, Some(2), false)]);
     }
 
     #[test]

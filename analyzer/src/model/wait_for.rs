@@ -100,6 +100,7 @@ impl WaitState {
                 }
             }
             Kind::ThreadEnd => state.ended = true,
+            Kind::ObjectEnd => self.forget(event),
             Kind::Spawn => {
                 self.threads.entry(u32::try_from(event.arg).unwrap_or(0)).or_default();
             }
@@ -115,6 +116,16 @@ impl WaitState {
             held.remove(oldest.expect("it was counted"));
         }
         held.push(Hold { object: event.object, mode, seq: event.seq, site: event.site });
+    }
+
+    /// The object is gone, or out of sight: nobody holds it or waits for it from here on.
+    fn forget(&mut self, event: &Event) {
+        for state in self.threads.values_mut() {
+            state.held.retain(|hold| hold.object != event.object || hold.seq > event.seq);
+            let gone = |wait: &Blocked| wait.object == event.object && wait.seq < event.seq;
+            state.blocked = state.blocked.filter(|wait| !gone(wait));
+        }
+        self.foreign.remove(&event.object);
     }
 
     fn release(&mut self, event: &Event) {
@@ -413,6 +424,15 @@ mod tests {
         assert!(state.all_stuck(None));
         state.apply(&event(4, 1, Kind::WaitEnd, Mode::None, 9, 0));
         assert!(state.blocked(1).is_none());
+    }
+
+    #[test]
+    fn nobody_holds_or_waits_for_an_object_that_has_ended() {
+        let wants = event(2, 2, Kind::Request, Mode::Exclusive, A, 0);
+        let mut state = state(&[acquire(1, 1, A), wants]);
+        assert_eq!(state.waits_for(2), [1]);
+        state.apply(&event(3, 3, Kind::ObjectEnd, Mode::None, A, 0));
+        assert!(state.held(1).is_empty() && state.blocked(2).is_none());
     }
 
     #[test]
