@@ -22,9 +22,10 @@
 //! lets it run, would be sent through a door that is still shut. We accept the common case, since
 //! otherwise nothing could be predicted from two threads that happened to run one after the other,
 //! and refuse the telling one: waiting for a flag takes polling, and polling with a sleep, a
-//! `try_lock`, a `try_recv` or a time-out leaves a mark. A witness in which a thread polls (twice or
-//! more at one place) after an event that the witness leaves out is not trusted, see
-//! [`Outcome::Polls`]. A bare spin on an atomic leaves no mark and is missed.
+//! `yield_now`, a `spin_loop`, a `try_lock`, a `try_recv` or a time-out leaves a mark. A witness in which
+//! a thread polls (twice or more at one place) until after an event that the witness leaves out is not
+//! trusted, see [`Outcome::Polls`]. A flag that is looked at once, or in a loop without any of these
+//! (`core::hint::spin_loop` is one: only std's is ours), leaves no mark and is missed.
 //!
 //! Misses: reorderings that need two sections of one lock to change places (PLDI 2023, §7), and,
 //! beyond a budget of work, everything.
@@ -249,20 +250,26 @@ impl<'a> Ideal<'a> {
         }
     }
 
-    /// A thread that polls inside, after the first event of those asked for that is left out.
+    /// A thread that polls inside until after the first event of those asked for, which is left out.
+    ///
+    /// It polls from its first look at a place until it does something else than look there, so what
+    /// ends the second look or a later one is what counts.
     fn polls(&self, events: &[u32]) -> Option<ThreadId> {
         let first = *events.iter().min()?;
         let mut threads: Vec<_> = self.inside.iter().map(|(&thread, &inside)| (thread, inside)).collect();
         threads.sort_unstable();
         threads.into_iter().find_map(|(thread, inside)| {
-            let own = &self.execution.thread(thread).events[..inside as usize];
-            let after = &own[own.partition_point(|&event| event < first)..];
-            let mut polled: HashMap<SiteId, u32> = HashMap::new();
-            after.iter().find_map(|&event| {
+            let own = &self.execution.thread(thread).events;
+            let mut looks: HashMap<SiteId, u32> = HashMap::new();
+            own[..inside as usize].iter().enumerate().find_map(|(position, &event)| {
                 let event = &self.execution.events[event as usize];
-                let times = polled.entry(event.site).or_default();
-                *times += u32::from(is_poll(event.kind, event.mode, event.flags));
-                (*times > 1).then_some(thread)
+                if !is_poll(event.kind, event.mode, event.flags) {
+                    return None;
+                }
+                let looks = looks.entry(event.site).or_default();
+                *looks += 1;
+                let ends_late = own.get(position + 1).is_none_or(|&next| next > first);
+                (*looks > 1 && ends_late).then_some(thread)
             })
         })
     }
@@ -292,6 +299,7 @@ fn is_poll(kind: Kind, mode: Mode, flags: Flags) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Keep, Outcome, Reorderings};
+    use crate::model::execution::{Execution, ThreadId};
     use crate::model::script::{at, execution};
 
     /// Whether the events on these lines, one per thread, can be stood before together.
@@ -402,13 +410,43 @@ mod tests {
             format!("1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n{polls}2 lock m2\n2 lock m1")
         };
         assert!(can(&script(""), &[2, 6]));
-        let execution = execution(&script("2 sleep\n2 sleep\n"));
-        // Both sleeps are at one place.
-        let mut execution = execution;
-        execution.events[5].site = execution.events[4].site;
-        let lists = [[at(&execution, 2)], [at(&execution, 8)]];
-        let found = Reorderings::of(&execution).together(&[&lists[0][..], &lists[1][..]], Keep::Everything);
-        assert!(matches!(found, Outcome::Polls(_, thread) if thread.0 == 2), "{found:?}");
+        let mut execution = execution(&script("2 sleep\n2 sleep\n"));
+        one_place(&mut execution, 4, 5);
+        assert_eq!(polling(&execution, 2, 8), Some(ThreadId(2)));
+    }
+
+    /// Puts the second of these events where the first is.
+    fn one_place(execution: &mut Execution, first: usize, second: usize) {
+        execution.events[second].site = execution.events[first].site;
+    }
+
+    /// Who polls in the witness that leads two threads to these lines.
+    fn polling(execution: &Execution, one: u32, other: u32) -> Option<ThreadId> {
+        let lists = [[at(execution, one)], [at(execution, other)]];
+        match Reorderings::of(execution).together(&[&lists[0][..], &lists[1][..]], Keep::Everything) {
+            Outcome::Polls(_, thread) => Some(thread),
+            Outcome::Together(_) => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn polling_that_began_early_and_ends_after_what_is_left_out_is_not_trusted() {
+        let script = "2 sleep\n2 sleep\n1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n\
+                      2 lock m2\n2 lock m1";
+        let mut execution = execution(script);
+        assert_eq!(polling(&execution, 4, 8), None, "two pauses at two places are no loop");
+        one_place(&mut execution, 0, 1);
+        assert_eq!(polling(&execution, 4, 8), Some(ThreadId(2)));
+    }
+
+    #[test]
+    fn polling_that_ended_before_what_is_left_out_does_not_matter() {
+        let script = "2 sleep\n2 sleep\n2 lock m3\n2 unlock m3\n\
+                      1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n2 lock m2\n2 lock m1";
+        let mut execution = execution(script);
+        one_place(&mut execution, 0, 1);
+        assert_eq!(polling(&execution, 6, 10), None);
     }
 }
 

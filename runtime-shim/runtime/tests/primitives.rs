@@ -317,3 +317,28 @@ fn all_arrive_at_a_barrier_before_any_leaves() {
         assert!(arrivals.iter().max() < leaves.iter().min());
     }
 }
+
+#[test]
+#[ignore = "runs in a recorded child"]
+fn scenario_pauses() {
+    let mutex = Mutex::new();
+    let spin = || {
+        for _ in 0..100 {
+            snag_runtime::sync::thread::pausing(here());
+        }
+    };
+    spin();
+    mutex.lock(here());
+    spin();
+    // SAFETY: locked above.
+    unsafe { mutex.unlock(None) };
+}
+
+#[test]
+fn of_pauses_in_a_row_two_are_recorded() {
+    let pause = (Kind::GiveUp, Mode::None, Flags::TRY);
+    let acquire = (Kind::Acquire, Mode::Exclusive, PLAIN);
+    let release = (Kind::Release, Mode::Exclusive, PLAIN);
+    let events = record("scenario_pauses");
+    assert_eq!(by_thread(&events), [[pause, pause, acquire, pause, pause, release]]);
+}

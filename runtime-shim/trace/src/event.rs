@@ -77,7 +77,8 @@ wire_enum! {
         /// About to give up `object`, held in `mode`.
         Release = 22,
         /// A request ended without success: time-out, or a failed `try_` ([`Flags::TRY`], then
-        /// without a `Request` before it).
+        /// without a `Request` before it). Without an object it is a pause (`yield_now`,
+        /// `spin_loop`), of which only two in a row are recorded.
         GiveUp = 23,
         /// A held lock changes its mode to `mode` without being free between (downgrade, upgrade).
         Convert = 24,

@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use snag_trace::{Flags, Kind, Mode};
 
 pub(crate) use threads::{Created, adopt, created_thread};
-pub use threads::{current_thread, new_thread, nothing_expected, thread_begin, thread_panicked};
+pub use threads::{current_thread, new_thread, nothing_expected, position, thread_begin, thread_panicked};
 
 /// A place in the user's source.
 pub type Place = &'static Location<'static>;

@@ -75,6 +75,11 @@ pub fn current_thread() -> u32 {
     with(|local| u64::from(local.number.get())) as u32
 }
 
+/// Where the calling thread's next record goes: the same twice if it recorded nothing in between.
+pub fn position() -> usize {
+    LOCAL.with(|local| local.next.get().addr())
+}
+
 /// Reserves the number of the thread that the calling one creates next and that will announce itself
 /// by [`thread_begin`]; 0 while recording is off. [`nothing_expected`] must follow.
 pub fn new_thread() -> u32 {

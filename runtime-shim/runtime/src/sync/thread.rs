@@ -9,6 +9,7 @@
 
 use super::note;
 use crate::recorder::{self, Place, record};
+use core::cell::Cell;
 use core::hash::{Hash, Hasher};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
@@ -224,6 +225,28 @@ pub fn sleeping(sleep: impl FnOnce(), place: Option<Place>) {
     note(Kind::Request, Mode::Sleep, Flags::TIMED, 0, place);
     sleep();
     note(Kind::GiveUp, Mode::Sleep, Flags::TIMED.and(Flags::TIMED_OUT), 0, place);
+}
+
+std::thread_local! {
+    /// The last pause: the address of its place, how many are recorded in a row, and where the record
+    /// after it goes.
+    static PAUSED: Cell<(usize, u32, usize)> = const { Cell::new((0, 0, 0)) };
+}
+
+/// The calling thread lets others run, or spins: it may be looking for something that is not recorded.
+/// Of many pauses at one place with nothing between them two are recorded.
+pub fn pausing(place: Option<Place>) {
+    if !recorder::on() {
+        return;
+    }
+    let at = place.map_or(0, |place| core::ptr::from_ref(place).addr());
+    let (last, times, position) = PAUSED.get();
+    let again = last == at && position == recorder::position();
+    if again && times >= 2 {
+        return;
+    }
+    note(Kind::GiveUp, Mode::None, Flags::TRY, 0, place);
+    PAUSED.set((at, if again { 2 } else { 1 }, recorder::position()));
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ where
 }
 
 /// Lets other threads run.
+#[track_caller]
 pub fn yield_now() {
+    traced::pausing(here());
     real::yield_now();
 }
 
