@@ -3,9 +3,7 @@
 //! `<target>/snag/runs/<id>` holds `run.json`, the clock page and a trace per process. Reading takes
 //! nothing for granted: any of them may be missing, cut or hostile.
 
-use std::collections::hash_map::RandomState;
 use std::fs;
-use std::hash::BuildHasher as _;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -332,11 +330,11 @@ fn clock_page() -> Vec<u8> {
     page
 }
 
-/// Time in UTC and a few random digits: `20260109T080706Z-5f3a`.
+/// Time in UTC and the fraction of the second, so that runs sort by their age: `20260109T080706Z-5f3a`.
 fn new_id() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
-    format!("{}-{random:04x}", utc(now))
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = u64::from(now.subsec_nanos()) * 0x1_0000 / 1_000_000_000;
+    format!("{}-{fraction:04x}", utc(now.as_secs()))
 }
 
 /// Seconds since the epoch as `YYYYMMDDThhmmssZ`, by Howard Hinnant's `civil_from_days`.
