@@ -11,6 +11,15 @@ use crate::project::{program, snag_in};
 fn interrupted(signal: libc::c_int, whole_group: bool) -> Output {
     let mut command = snag_in(&program(), ["run", "--quiet", "--", "sleep"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    // A test that was itself started in the background of a shell ignores interrupts, and would pass
+    // that on.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
