@@ -139,14 +139,16 @@ pub fn clock_now(folder: &Path) -> Option<u64> {
 pub fn still_alive(run: &RunFolder) -> Vec<u32> {
     let clock = run.path.join(CLOCK_FILE);
     let files = run.trace_files().unwrap_or_default();
-    let pids = files.iter().filter_map(|file| {
-        let stem = file.file_stem()?.to_str()?;
-        stem.split('-').next()?.parse().ok()
-    });
+    let pids = files.iter().filter_map(|file| pid_of(file));
     let mut alive: Vec<u32> =
         pids.filter(|&pid| kernel::lives(pid) && kernel::has_mapped(pid, &clock)).collect();
     alive.dedup();
     alive
+}
+
+/// The process that a trace file's name says.
+fn pid_of(file: &Path) -> Option<u32> {
+    file.file_stem()?.to_str()?.split('-').next()?.parse().ok()
 }
 
 /// Reads a run folder, or a single trace file.
@@ -202,8 +204,12 @@ fn load_traces(files: &[PathBuf], meta: RunMeta) -> Result<Recording, Error> {
     let mut births = Vec::new();
     for file in files {
         if is_unwritten(file)? {
-            let name = file.file_name().unwrap_or_default().display();
-            recording.warnings.push(format!("{name}: nothing was recorded, the process could not begin to"));
+            // One that is still running may have got further since: it is said to run, and no more.
+            if !pid_of(file).is_some_and(|pid| recording.meta.alive.contains(&pid)) {
+                let name = file.file_name().unwrap_or_default().display();
+                let warning = format!("{name}: nothing was recorded, the process could not begin to");
+                recording.warnings.push(warning);
+            }
             continue;
         }
         let head = decoded(file, &start_of(file, HEADER_SIZE)?, ProcessTrace::decode_header)?;
@@ -395,6 +401,16 @@ mod tests {
         let first = ["cargo's first test", "child", "child, after an exec", "grandchild"];
         let expected = [first.map(PathBuf::from).to_vec(), vec![PathBuf::from("cargo's second test")]];
         assert_eq!(families(births), expected);
+    }
+
+    #[test]
+    fn a_trace_that_was_not_begun_is_worth_a_warning_unless_its_process_still_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("runs")).unwrap();
+        fs::write(run.path.join("77.trace"), [0; HEADER_SIZE]).unwrap();
+        let warnings = |alive: Vec<u32>| run.load(RunMeta { alive, ..RunMeta::default() }).unwrap().warnings;
+        assert!(warnings(Vec::new())[0].contains("77.trace: nothing was recorded"));
+        assert!(warnings(vec![77])[0].contains("process 77 was still running"));
     }
 
     #[test]
