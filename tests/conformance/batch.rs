@@ -20,6 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often programs whose output depends on the schedule are run before they are said to differ.
 const TRIES: usize = 6;
 
+/// What a program does at its end: whether a thread that it leaves behind still gets to print
+/// something is a matter of microseconds, and no std promises either.
+const LET_OTHERS_END: &str = r#"
+    for _ in 0..100 {
+        if std::fs::read_dir("/proc/self/task").map_or(1, |threads| threads.count()) == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+"#;
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -109,9 +120,12 @@ fn compile(world: &World, folder: &Path, names: &BTreeSet<String>) -> Result<(),
         main += &format!("#[path = \"{name}.rs\"] mod {name};\n");
         arms += &format!("        Some(\"{name}\") => std::process::Termination::report({name}::main()),\n");
     }
-    main += "fn main() -> std::process::ExitCode {\n    match std::env::args().nth(1).as_deref() {\n";
+    main += "fn main() -> std::process::ExitCode {\n";
+    main += "    let code = match std::env::args().nth(1).as_deref() {\n";
     main += &arms;
-    main += "        other => panic!(\"no program {other:?}\"),\n    }\n}\n";
+    main += "        other => panic!(\"no program {other:?}\"),\n    };\n";
+    main += LET_OTHERS_END;
+    main += "    code\n}\n";
     let source = folder.join("all_programs.rs");
     fs::write(&source, main).expect("failed to write the batch");
     let output = world
