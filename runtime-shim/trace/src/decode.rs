@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, Flags, Kind, Mode, ObjectKind};
 use crate::layout::{CHUNK_SIZE, HEADER_SIZE, MAGIC, MAX_PAYLOAD, MAX_SEQ, RECORD_SIZE, VERSION, header};
+use crate::memory::{Conflict, Counts, Reader, Update};
 
 /// Why bytes are not a trace at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +116,21 @@ pub struct ProcessTrace {
     pub code_sites: BTreeMap<u32, u64>,
     /// Events that are not definitions, in the order of their sequence numbers.
     pub events: Vec<Event>,
+    /// What the memory layer said, by the sequence number of the event that says it.
+    pub memory: BTreeMap<u64, MemoryRecord>,
+    /// What the memory layer saw and forgot.
+    pub memory_counts: Counts,
     /// Where the file could not be read.
     pub damage: Vec<Damage>,
+}
+
+/// The payload of an event of the memory layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemoryRecord {
+    /// Of a [`Kind::DataRace`] or a [`Kind::Conflict`].
+    Conflict(Box<Conflict<Vec<u64>>>),
+    /// Of a [`Kind::AtomicUpdate`].
+    Update(Box<Update<Vec<u64>>>),
 }
 
 /// A decoded record: the event, and the payload of a long one.
@@ -171,6 +185,10 @@ pub const fn is_long(kind: Kind) -> bool {
             | Kind::ThreadStart
             | Kind::ThreadName
             | Kind::ObjectNew
+            | Kind::DataRace
+            | Kind::Conflict
+            | Kind::AtomicUpdate
+            | Kind::MemoryCounts
     )
 }
 
@@ -256,6 +274,7 @@ impl ProcessTrace {
         }
         self.events.retain(|event| event.seq <= last);
         self.objects.retain(|_, object| object.seq <= last);
+        self.memory.retain(|&seq, _| seq <= last);
         let begun: BTreeSet<u32> = self.events.iter().map(|event| event.thread).collect();
         self.threads.retain(|thread, _| begun.contains(thread));
     }
@@ -376,7 +395,26 @@ impl ProcessTrace {
             }
             Kind::ThreadName => self.threads.entry(event.thread).or_default().name = text(0),
             Kind::ObjectNew => self.take_object(event, payload),
+            Kind::DataRace | Kind::Conflict => {
+                let read = Reader::new(payload).conflict();
+                self.take_memory(event, read.map(|read| MemoryRecord::Conflict(Box::new(read))));
+            }
+            Kind::AtomicUpdate => {
+                let read = Reader::new(payload).update();
+                self.take_memory(event, read.map(|read| MemoryRecord::Update(Box::new(read))));
+            }
+            Kind::MemoryCounts => {
+                self.memory_counts = Reader::new(payload).counts().unwrap_or(self.memory_counts);
+            }
             _ => self.events.push(event),
+        }
+    }
+
+    /// Takes in an event of the memory layer; one that cannot be read is left out.
+    fn take_memory(&mut self, event: Event, record: Option<MemoryRecord>) {
+        if let Some(record) = record {
+            self.memory.insert(event.seq, record);
+            self.events.push(event);
         }
     }
 

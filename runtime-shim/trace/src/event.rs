@@ -134,6 +134,28 @@ wire_enum! {
         /// First write since its acquisition of what lock `object` protects.
         Write = 81,
 
+        /// Read, with an ordering that synchronizes, what another thread wrote with one: all events up
+        /// to number `arg`, the last of that thread before it wrote, happened before this one.
+        /// Recorded only where that says something new. `object` is 0.
+        SynchronizesWith = 82,
+        /// As `SynchronizesWith`, but nothing synchronizes: the value alone was read from there.
+        ReadsFrom = 83,
+        /// Long: two accesses that nothing orders. See [`crate::memory::conflict`].
+        DataRace = 84,
+        /// Long: a sample of two conflicting accesses that something orders.
+        /// See [`crate::memory::conflict`].
+        Conflict = 85,
+        /// Long: a load and a store of the same atomic. See [`crate::memory::update`].
+        AtomicUpdate = 86,
+        /// Long: how much the memory layer saw and forgot; the last one of a process counts.
+        /// See [`crate::memory::counts`].
+        MemoryCounts = 87,
+        /// A plain read, where every access is recorded: `arg` is its address (48 bits) and its size
+        /// in bytes above.
+        MemoryRead = 88,
+        /// A plain write, as `MemoryRead`.
+        MemoryWrite = 89,
+
         /// Forked child process `arg`.
         Fork = 90,
         /// The process image is about to be replaced.

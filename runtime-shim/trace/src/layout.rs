@@ -14,7 +14,7 @@
 //! ```
 
 /// Version of everything on this page. Another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The first bytes of a trace file.
 pub const MAGIC: [u8; 8] = *b"SNAGTRCE";
 /// The first bytes of a clock page.
@@ -38,6 +38,9 @@ pub const CLOCK_FILE: &str = "clock";
 pub const TRACE_EXTENSION: &str = "trace";
 /// Environment variable that names the run folder, absolute. Without it nothing is recorded.
 pub const RUN_ENV: &str = "SNAG_RUN";
+/// Environment variable that says what the memory layer records: `all` for every access; else a
+/// sample of the conflicting pairs.
+pub const MEMORY_ENV: &str = "SNAG_MEMORY";
 
 /// Byte offsets of the header's fields.
 pub mod header {

@@ -14,8 +14,10 @@
 
 pub mod decode;
 pub mod encode;
+#[macro_use]
 pub mod event;
 pub mod layout;
+pub mod memory;
 
 pub use decode::{Damage, ObjectInfo, ProcessTrace, Site, ThreadInfo, TraceError};
 pub use event::{Event, Flags, Kind, Mode, ObjectKind};
