@@ -71,6 +71,7 @@ pub fn snag(folder: &Path) -> Command {
 #[must_use]
 pub fn target_folder(name: &str) -> PathBuf {
     let this = env::current_exe().expect("a test knows its executable");
-    let target = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    target.expect("cargo marks its target folder").join("snag-tests").join(name)
+    // <target>/<profile>/deps/<executable>
+    let target = this.ancestors().nth(3);
+    target.expect("cargo puts a test three folders below its target folder").join("snag-tests").join(name)
 }

@@ -7,7 +7,7 @@
 //!
 //! Misses: waits outside of what is recorded, and waits with a time-out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use snag_trace::{Kind, Mode, ObjectKind};
 
@@ -136,8 +136,36 @@ fn report(
             ));
         }
     }
-    let message = message(&case, execution, &threads, wait);
+    let workers = workers(execution, unread, waits.iter().chain(others));
+    let message = match workers[..] {
+        [] => message(&case, execution, &threads, wait),
+        _ => waits_for_itself(&case, &workers, unread),
+    };
     case.finding(ID, Certainty::Confirmed, message, help(wait.mode))
+}
+
+/// The waiting threads that read the channels in which messages are left, if none of the readers does
+/// anything else.
+fn workers<'a>(
+    execution: &Execution,
+    unread: &BTreeMap<ObjectId, u64>,
+    waits: impl Iterator<Item = &'a (ThreadId, Blocked)>,
+) -> Vec<ThreadId> {
+    let reads = |event: &&Event| event.kind == Kind::Receive && unread.contains_key(&event.object);
+    let readers: BTreeSet<ThreadId> =
+        execution.events.iter().filter(reads).map(|event| event.thread).collect();
+    let waiting: BTreeSet<ThreadId> =
+        waits.filter(|(_, wait)| wait.mode == Mode::Receive).map(|(thread, _)| *thread).collect();
+    if readers.is_subset(&waiting) { readers.into_iter().collect() } else { Vec::new() }
+}
+
+fn waits_for_itself(case: &Case<'_>, workers: &[ThreadId], unread: &BTreeMap<ObjectId, u64>) -> String {
+    let queues: Vec<String> = unread.keys().map(|queue| case.object(*queue)).collect();
+    let (who, queues) = (case.threads(workers), Case::list(&queues));
+    match workers {
+        [_] => format!("{who} waits for ever for work that waits in {queues}, which only it reads"),
+        _ => format!("{who} wait for ever for work that waits in {queues}, which only they read"),
+    }
 }
 
 fn message(case: &Case<'_>, execution: &Execution, threads: &[ThreadId], wait: Blocked) -> String {
@@ -347,6 +375,10 @@ mod tests {
         let [finding] = &found(script)[..] else { panic!("one finding") };
         assert!(finding.notes.iter().any(|note| note.contains("left unread")), "{:?}", finding.notes);
         assert!(places(finding).contains(&("waits_too", 4)));
+        assert_eq!(
+            finding.message,
+            "`t2` waits for ever for work that waits in `channel 1`, which only it reads"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use snag_trace::{Flags, Kind, Mode, ObjectKind, ProcessTrace};
 
 use crate::model::happens_before::HappensBefore;
+use crate::model::memory::{Memory, is_remark};
 use crate::model::sections::Sections;
 use crate::model::wait_for::WaitState;
 use crate::run::meta::RunMeta;
@@ -161,8 +162,10 @@ pub struct Execution {
     pub objects: Vec<Object>,
     /// Places; the first entry is none.
     pub sites: Vec<Site>,
-    /// Events of all processes in order.
+    /// Events of all processes in order, without what [`Execution::memory`] has.
     pub events: Vec<Event>,
+    /// What the memory layer said.
+    pub memory: Memory,
     /// Whether main threads only wait for tests.
     pub test_harness: bool,
     /// Processes of the run that are not in here and count before these.
@@ -202,6 +205,7 @@ impl Execution {
         }
         if several {
             execution.events.sort_by_key(|event| event.seq);
+            execution.memory.sort();
         }
         execution.note_fates(meta);
         execution.index_events();
@@ -230,8 +234,15 @@ impl Execution {
         }
         for event in events {
             let event = numbering.event(self, event);
-            self.events.push(event);
+            if is_remark(event.kind) {
+                let mut memory = std::mem::take(&mut self.memory);
+                memory.take(process, event, &mut trace, |thread| numbering.thread(self, thread));
+                self.memory = memory;
+            } else {
+                self.events.push(event);
+            }
         }
+        self.memory.add_counts(&trace.memory_counts);
         self.processes.push(Process { definitions: trace, ..Process::default() });
     }
 
@@ -276,6 +287,14 @@ impl Execution {
     pub fn index_of(&self, seq: u64) -> Option<u32> {
         let index = self.events.binary_search_by_key(&seq, |event| event.seq).ok()?;
         u32::try_from(index).ok()
+    }
+
+    /// Index of the last event that this thread recorded up to number `seq`, that one included.
+    #[must_use]
+    pub fn last_of(&self, thread: ThreadId, seq: u64) -> Option<u32> {
+        let own = &self.thread(thread).events;
+        let count = own.partition_point(|&event| self.events[event as usize].seq <= seq);
+        Some(own[count.checked_sub(1)?])
     }
 
     /// What came before what, found when first asked for.
@@ -379,6 +398,8 @@ mod tests {
     };
 
     use super::{Execution, ThreadId};
+    use crate::model::memory::Said;
+    use crate::model::script;
     use crate::run::meta::{RunMeta, StuckProcess};
 
     fn recorded(seq: u64, thread: u32, kind: Kind, object: u32, arg: u64) -> Recorded {
@@ -426,6 +447,33 @@ mod tests {
         let fates: Vec<_> =
             execution.processes.iter().map(|process| (process.stuck, process.is_whole())).collect();
         assert_eq!(fates, [(None, true), (Some(9), true), (None, false)]);
+    }
+
+    #[test]
+    fn remarks_of_the_memory_layer_are_kept_apart_with_threads_of_the_run() {
+        let execution = script::execution(
+            "2 lock m\n2 unlock m\n3 race write8@3,9 2 read4@1>10 heap+16/64:2@1 weak store-relaxed1@2 load-relaxed1@3\n\
+             3 conflict write8@3 2 read4@1 static\n\
+             2 update load-relaxed8@5=1 store-release8@5=2 between 3 store-relaxed8@3=7 unread same static\n\
+             3 lock m",
+        );
+        assert_eq!(execution.events.len(), 3);
+        let [race, ordered, update] = &execution.memory.remarks[..] else { panic!("three remarks") };
+        let Said::Race(conflict) = &race.said else { panic!("a race") };
+        assert_eq!(
+            (conflict.current.thread, conflict.previous.thread),
+            (race.thread.0, conflict.block.thread)
+        );
+        assert_ne!(race.thread, execution.events[0].thread);
+        assert_eq!((conflict.previous.after, &conflict.current.stack[..]), (10, &[3, 9][..]));
+        assert_eq!(conflict.current.address - conflict.block.base, 16);
+        assert!(conflict.weak.is_some() && matches!(ordered.said, Said::Ordered(_)));
+        let Said::Update(update) = &update.said else { panic!("an update") };
+        let between = update.between.as_ref().map(|between| (between.thread, between.value));
+        assert_eq!((between, update.unread, update.load.value), (Some((race.thread.0, 7)), true, 1));
+        assert_eq!(execution.memory.thread_of(30), Some(race.thread));
+        assert_eq!(execution.last_of(race.thread, 55), None);
+        assert_eq!(execution.last_of(ThreadId(conflict.previous.thread), 19), Some(0));
     }
 
     #[test]

@@ -8,17 +8,19 @@
 //!   initialisation before its use, arrivals before departures of a barrier's generation, fork
 //!   before the child. No execution with the target lacks the source. By analogy, a change under a
 //!   lock that is *announced* (a notify follows the section) before a look at it that is not: had the
-//!   looker come earlier, it would have waited for that notify.
+//!   looker come earlier, it would have waited for that notify. And whatever came before an atomic
+//!   write that was read with orderings that synchronize, as the memory layer saw it.
 //! * [`Strength::Seen`]: the target might have gone otherwise without the source: a read of what a
-//!   lock protects (and a write, which may read first) after another thread's write; room in a
-//!   channel and permits of a semaphore; a failed attempt and the holder that made it fail.
+//!   lock protects (and a write, which may read first) after another thread's write; a value read from an
+//!   atomic without synchronizing; room in a channel and permits of a semaphore; a failed attempt and the holder that made it fail.
 //!
 //! Locks are in neither: their order is the scheduler's choice, and `sync_preserving` adds what of it
 //! must stay.
 //!
 //! Invariant: a source comes before its target in the execution's order.
 //!
-//! Misses: atomics, plain memory and I/O leave no events yet. A timed-out wait has no source.
+//! Misses: I/O leaves no events, and without the memory layer atomics leave none either. A timed-out wait
+//! has no source.
 
 use std::collections::{HashMap, HashSet};
 
@@ -267,6 +269,8 @@ impl<'a> Finder<'a> {
             Kind::Acquire | Kind::Release | Kind::GiveUp | Kind::Read | Kind::Write => {
                 self.visit_lock(index, event)
             }
+            Kind::SynchronizesWith => self.visit_atomic(index, event, Strength::Must),
+            Kind::ReadsFrom => self.visit_atomic(index, event, Strength::Seen),
             _ => {}
         }
         self.last[event.thread.at()] = Some(index);
@@ -346,6 +350,22 @@ impl<'a> Finder<'a> {
                 self.edge(index, source, Strength::Seen);
             }
             _ => self.edge(index, last_receive, Strength::Seen),
+        }
+    }
+
+    /// An atomic value was read that another thread wrote after its event number `arg`.
+    fn visit_atomic(&mut self, index: u32, event: &Event, strength: Strength) {
+        let execution = self.execution;
+        let named = execution.index_of(event.arg).map(|index| execution.events[index as usize].thread);
+        match named.or_else(|| execution.memory.thread_of(event.arg)) {
+            Some(writer) => self.edge(index, execution.last_of(writer, event.arg), strength),
+            // It was a definition, which is not kept: the writer may be anybody.
+            None => {
+                let process = execution.thread(event.thread).process;
+                for other in execution.thread_ids().filter(|&id| execution.thread(id).process == process) {
+                    self.edge(index, execution.last_of(other, event.arg), strength);
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod execution;
 pub mod happens_before;
 pub mod lock_graph;
+pub mod memory;
 pub mod modes;
 pub mod names;
 #[cfg(test)]

@@ -4,12 +4,29 @@
 //! `t.rs`. An object's kind follows from the letters of its name: `m` mutex, `rw` rwlock, `cv`
 //! condvar, `ch` channel, `bar` barrier, `once` once, `sem` semaphore, `re` reentrant lock. The line
 //! `stuck` says that snag ended the process there.
+//!
+//! What the memory layer says is written as in
+//!
+//! ```text
+//! 3 race write8@12,20 2 read4@9>70 heap+16/64:1@5
+//! 3 race read8@12 2 write8@9 static weak store-relaxed1@10 load-relaxed1@11
+//! 3 conflict …
+//! 3 update load-relaxed8@4=1 store-relaxed8@5=2 between 2 store-relaxed8@9=7 unread same static
+//! ```
+//!
+//! An access is its kind, ordering and size, then `@` its stack, innermost first, in which the
+//! address `n` of code stands for line `n`; then `>` the number of the last event of its thread before
+//! it, and `=` its value. A block of memory is its region, then `+` the offset of the access in it `/` its
+//! size, `:` its thread, `@` the stack that made it.
 
 use std::collections::BTreeMap;
 
+use snag_trace::decode::MemoryRecord;
+use snag_trace::memory::{AccessKind, Ordering, Region};
 use snag_trace::{Event, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace, Site, ThreadInfo};
 
 use crate::model::execution::{Execution, ObjectId};
+use crate::model::memory::{Access, Block, Conflict, Update, WeakRead};
 use crate::run::meta::{RunMeta, StuckProcess};
 
 /// A trace under construction.
@@ -59,12 +76,13 @@ impl Script {
         }
         let [thread, operation, rest @ ..] = &words[..] else { panic!("not an event: {line}") };
         let thread: u32 = thread.parse().expect("a thread's number");
-        self.trace.threads.entry(thread).or_insert_with(|| ThreadInfo {
-            name: if thread == 1 { String::new() } else { format!("t{thread}") },
-            ..ThreadInfo::default()
-        });
+        self.thread(thread);
         self.trace.sites.insert(number, Site { file: "t.rs".to_owned(), line: number, column: 1 });
         let seq = u64::from(number) * 10;
+        if let "race" | "conflict" | "update" = *operation {
+            self.remark(thread, seq, operation, rest);
+            return;
+        }
         let (operation, flags) = flags_of(operation);
         let (kind, mut mode) = kind_and_mode(operation);
         let of_threads = matches!(kind, Kind::Spawn | Kind::Join | Kind::Unpark) || mode == Mode::Join;
@@ -86,6 +104,122 @@ impl Script {
         let event = Event { seq, thread, kind, mode, flags, object, site: number, arg };
         self.trace.events.push(event);
     }
+}
+
+/// What the memory layer says.
+impl Script {
+    fn thread(&mut self, thread: u32) {
+        self.trace.threads.entry(thread).or_insert_with(|| ThreadInfo {
+            name: if thread == 1 { String::new() } else { format!("t{thread}") },
+            ..ThreadInfo::default()
+        });
+    }
+
+    fn remark(&mut self, thread: u32, seq: u64, operation: &str, words: &[&str]) {
+        let (kind, record) = if operation == "update" {
+            (Kind::AtomicUpdate, MemoryRecord::Update(Box::new(update(thread, words))))
+        } else {
+            let kind = if operation == "race" { Kind::DataRace } else { Kind::Conflict };
+            let conflict = conflict(thread, words);
+            self.thread(conflict.previous.thread);
+            (kind, MemoryRecord::Conflict(Box::new(conflict)))
+        };
+        self.trace.memory.insert(seq, record);
+        let (mode, flags) = (Mode::None, Flags::NONE);
+        self.trace.events.push(Event { seq, thread, kind, mode, flags, object: 0, site: 0, arg: 0 });
+    }
+}
+
+fn conflict(thread: u32, words: &[&str]) -> Conflict {
+    let [current, other, previous, block, rest @ ..] = words else { panic!("not a conflict: {words:?}") };
+    let other = other.parse().expect("a thread's number");
+    let weak = match rest {
+        [] => None,
+        ["weak", store, load] => Some(WeakRead { store: access(other, store), load: access(thread, load) }),
+        _ => panic!("what is {rest:?}?"),
+    };
+    Conflict {
+        current: access(thread, current),
+        previous: access(other, previous),
+        block: block_of(block),
+        weak,
+    }
+}
+
+fn update(thread: u32, words: &[&str]) -> Update {
+    let [load, store, rest @ ..] = words else { panic!("not an update: {words:?}") };
+    let between = match rest {
+        ["between", other, write, ..] => Some(access(other.parse().expect("a thread's number"), write)),
+        _ => None,
+    };
+    Update {
+        load: access(thread, load),
+        store: access(thread, store),
+        between,
+        unread: rest.contains(&"unread"),
+        same_activation: rest.contains(&"same"),
+        block: block_of(rest.last().expect("a block")),
+    }
+}
+
+/// Where accesses are, unless their block says otherwise.
+const ADDRESS: u64 = 0x10_0000;
+
+/// `text` up to the first of these marks, and what follows each mark.
+fn parts<'a, const N: usize>(text: &'a str, marks: [char; N]) -> (&'a str, [Option<&'a str>; N]) {
+    let until = |text: &'a str| text.split(&marks[..]).next().unwrap_or("");
+    (until(text), marks.map(|mark| text.split_once(mark).map(|(_, rest)| until(rest))))
+}
+
+fn number(text: Option<&str>) -> u64 {
+    text.map_or(0, |text| text.parse().expect("a number"))
+}
+
+fn stack(text: Option<&str>) -> Vec<u64> {
+    text.map_or(Vec::new(), |text| text.split(',').map(|line| number(Some(line))).collect())
+}
+
+fn access(thread: u32, word: &str) -> Access {
+    let (what, [at, after, value]) = parts(word, ['@', '>', '=']);
+    let digits = what.find(|letter: char| letter.is_ascii_digit()).expect("a size");
+    let (name, size) = what.split_at(digits);
+    let (name, ordering) = name.split_once('-').unwrap_or((name, ""));
+    let kind = match name {
+        "read" => AccessKind::Read,
+        "write" => AccessKind::Write,
+        "load" => AccessKind::AtomicLoad,
+        "store" => AccessKind::AtomicStore,
+        "rmw" => AccessKind::AtomicUpdate,
+        "free" => AccessKind::Free,
+        other => panic!("no access is called {other}"),
+    };
+    let ordering = match ordering {
+        "" => Ordering::NotAtomic,
+        "relaxed" => Ordering::Relaxed,
+        "acquire" => Ordering::Acquire,
+        "release" => Ordering::Release,
+        "acqrel" => Ordering::AcqRel,
+        "seqcst" => Ordering::SeqCst,
+        other => panic!("no ordering is called {other}"),
+    };
+    let size = size.parse().expect("a size");
+    let (after, value) = (number(after), number(value));
+    Access { thread, kind, ordering, size, address: ADDRESS, after, value, stack: stack(at) }
+}
+
+fn block_of(word: &str) -> Block {
+    let (region, [offset, size, thread, at]) = parts(word, ['+', '/', ':', '@']);
+    let region = match region {
+        "unknown" => Region::Unknown,
+        "static" => Region::Static,
+        "heap" => Region::Heap,
+        "freed" => Region::Freed,
+        "stack" => Region::Stack,
+        "thread-local" => Region::ThreadLocal,
+        other => panic!("no region is called {other}"),
+    };
+    let thread = number(thread) as u32;
+    Block { region, thread, base: ADDRESS - number(offset), size: number(size), stack: stack(at) }
 }
 
 /// `try-`, `timed-`, `late-` (timed out) and `panicking-` before an operation.
@@ -150,6 +284,8 @@ fn kind_and_mode(operation: &str) -> (Kind, Mode) {
         "unpark" => (Kind::Unpark, Mode::None),
         "get" => (Kind::Read, Mode::None),
         "set" => (Kind::Write, Mode::None),
+        "synchronizes" => (Kind::SynchronizesWith, Mode::None),
+        "sees" => (Kind::ReadsFrom, Mode::None),
         other => panic!("no operation is called {other}"),
     }
 }

@@ -17,15 +17,15 @@
 //! # What is assumed
 //!
 //! Whatever threads tell each other is in the recording. Locks, condvars, channels, joins and the
-//! data behind guards are; atomics and plain memory are not before the memory layer is on. A thread
-//! that waits for an atomic flag, which another one sets *after* the point up to which the witness
-//! lets it run, would be sent through a door that is still shut. We accept the common case, since
+//! data behind guards are, and with the memory layer every atomic that one thread reads of another. Without
+//! it, a thread that waits for an atomic flag, which another one sets *after* the point up to which the
+//! witness lets it run, would be sent through a door that is still shut. We accept the common case, since
 //! otherwise nothing could be predicted from two threads that happened to run one after the other,
 //! and refuse the telling one: waiting for a flag takes polling, and polling with a sleep, a
 //! `yield_now`, a `spin_loop`, a `try_lock`, a `try_recv` or a time-out leaves a mark. A witness in which
 //! a thread polls (twice or more at one place) until after an event that the witness leaves out is not
-//! trusted, see [`Outcome::Polls`]. A flag that is looked at once, or in a loop without any of these
-//! (`core::hint::spin_loop` is one: only std's is ours), leaves no mark and is missed.
+//! trusted, see [`Outcome::Polls`]. Without the memory layer a flag that is looked at once, or in a loop
+//! without any of these (`core::hint::spin_loop` is one: only std's is ours), leaves no mark and is missed.
 //!
 //! Misses: reorderings that need two sections of one lock to change places (PLDI 2023, §7), and,
 //! beyond a budget of work, everything.
@@ -336,6 +336,36 @@ mod tests {
         let early = "1 send ch 1\n1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n\
                      2 receive ch 1\n2 lock m2\n2 lock m1";
         assert!(can(early, &[3, 8]));
+    }
+
+    #[test]
+    fn an_atomic_that_synchronized_keeps_them_apart_in_every_schedule_and_its_value_in_this_one() {
+        let script = |edge: &str| {
+            format!("1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n2 {edge} 40\n2 lock m2\n2 lock m1")
+        };
+        assert_eq!(together(&script("synchronizes"), &[2, 7], Keep::Must), Outcome::Never);
+        assert!(matches!(together(&script("sees"), &[2, 7], Keep::Must), Outcome::Together(_)));
+        assert_eq!(together(&script("sees"), &[2, 7], Keep::Everything), Outcome::Never);
+    }
+
+    #[test]
+    fn an_atomic_written_early_keeps_nobody_apart() {
+        let script = |edge: &str| {
+            format!(
+                "1 lock m3\n1 unlock m3\n1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n2 {edge} 20\n\
+                     2 lock m2\n2 lock m1"
+            )
+        };
+        assert!(can(&script("synchronizes"), &[4, 9]) && can(&script("sees"), &[4, 9]));
+    }
+
+    #[test]
+    fn an_atomic_written_after_a_remark_is_ordered_after_what_came_before_it() {
+        let script = "1 lock m1\n1 lock m2\n1 unlock m2\n1 unlock m1\n1 race write8@5 3 read8@9 static\n\
+                      2 synchronizes 50\n2 lock m2\n2 lock m1";
+        assert_eq!(together(script, &[2, 8], Keep::Must), Outcome::Never);
+        let of_a_definition = script.replace("synchronizes 50", "synchronizes 49");
+        assert_eq!(together(&of_a_definition, &[2, 8], Keep::Must), Outcome::Never);
     }
 
     #[test]

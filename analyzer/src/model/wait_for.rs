@@ -20,6 +20,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 use snag_trace::{Event, Flags, Kind, Mode};
 
+use crate::model::memory::is_remark;
 use crate::model::modes::{conflict, is_lock};
 
 /// Something a thread holds.
@@ -80,7 +81,16 @@ impl WaitState {
 
     /// Takes in the next event of its thread.
     pub fn apply(&mut self, event: &Event) {
-        if matches!(event.kind, Kind::Owner | Kind::ProcessInfo | Kind::SiteDef | Kind::CodeSite) {
+        let says_nothing = matches!(
+            event.kind,
+            Kind::Owner
+                | Kind::ProcessInfo
+                | Kind::SiteDef
+                | Kind::CodeSite
+                | Kind::SynchronizesWith
+                | Kind::ReadsFrom
+        );
+        if says_nothing || is_remark(event.kind) {
             return;
         }
         let state = self.threads.entry(event.thread).or_default();
