@@ -358,6 +358,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_memory_layer_says_of_a_waiting_thread_does_not_end_its_wait() {
+        let mut state = WaitState::new();
+        state.apply(&request(1, A, Mode::Exclusive, 7));
+        for (seq, kind) in (2..).zip([
+            Kind::SynchronizesWith,
+            Kind::ReadsFrom,
+            Kind::DataRace,
+            Kind::Conflict,
+            Kind::AtomicUpdate,
+            Kind::MemoryCounts,
+            Kind::MemoryWrite,
+        ]) {
+            state.apply(&event(seq, A, kind, Mode::None, 0, 1));
+            assert!(state.blocked(A).is_some(), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn two_threads_that_want_each_others_lock_are_deadlocked() {
         assert_eq!(state(&abba()).deadlocked(), [[1, 2]]);
         assert!(state(&abba()[..3]).deadlocked().is_empty());
