@@ -104,10 +104,10 @@ impl Memory {
                 if event.kind == Kind::DataRace { Said::Race(conflict) } else { Said::Ordered(conflict) }
             }
             Some(MemoryRecord::Update(mut update)) => {
-                let Update { load, store, between, block, .. } = &mut *update;
+                let Update { load, store, between, before, block, .. } = &mut *update;
                 renumber(&mut [&mut load.thread, &mut store.thread, &mut block.thread]);
-                if let Some(between) = between {
-                    renumber(&mut [&mut between.thread]);
+                for other in [between, before].into_iter().flatten() {
+                    renumber(&mut [&mut other.thread]);
                 }
                 Said::Update(update)
             }

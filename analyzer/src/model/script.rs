@@ -12,6 +12,7 @@
 //! 3 race read8@12 2 write8@9 static weak store-relaxed1@10 load-relaxed1@11
 //! 3 conflict …
 //! 3 update load-relaxed8@4=1 store-relaxed8@5=2 between 2 store-relaxed8@9=7 unread same static
+//! 3 update load-relaxed8@4=1 store-relaxed8@5=2 before 2 rmw-relaxed8@9=7 static
 //! ```
 //!
 //! An access is its kind, ordering and size, then `@` its stack, innermost first, in which the
@@ -148,14 +149,15 @@ fn conflict(thread: u32, words: &[&str]) -> Conflict {
 
 fn update(thread: u32, words: &[&str]) -> Update {
     let [load, store, rest @ ..] = words else { panic!("not an update: {words:?}") };
-    let between = match rest {
-        ["between", other, write, ..] => Some(access(other.parse().expect("a thread's number"), write)),
-        _ => None,
+    let other = |role| {
+        let at = rest.iter().position(|word| *word == role)?;
+        Some(access(rest[at + 1].parse().expect("a thread's number"), rest[at + 2]))
     };
     Update {
         load: access(thread, load),
         store: access(thread, store),
-        between,
+        between: other("between"),
+        before: other("before"),
         unread: rest.contains(&"unread"),
         same_activation: rest.contains(&"same"),
         block: block_of(rest.last().expect("a block")),

@@ -134,6 +134,9 @@ pub struct Conflict<S> {
 }
 
 /// A load and a later store of one atomic by one thread, with no access of its own to it between.
+///
+/// Of each pair of places a few are recorded per thread, and beyond these a few that have `between`, and
+/// a few that have `before`: sampling must not lose what is rare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Update<S> {
     /// The load.
@@ -142,6 +145,10 @@ pub struct Update<S> {
     pub store: Access<S>,
     /// The last write by another thread between the two, if there was one.
     pub between: Option<Access<S>>,
+    /// The last write by another thread before the load, if it could as well have come after it: the
+    /// thread had not yet known that it happened (its clock before the load did not cover it), and no
+    /// earlier access of its own to the atomic saw it or came after it.
+    pub before: Option<Access<S>>,
     /// Whether no thread but its own had read the write between before it was overwritten.
     pub unread: bool,
     /// Whether load and store were made by the same activation of a function.
@@ -207,13 +214,11 @@ pub fn conflict(conflict: &Conflict<&[u64]>) -> Payload {
 pub fn update(update: &Update<&[u64]>) -> Payload {
     let flags = u32::from(update.between.is_some())
         | u32::from(update.unread) << 1
-        | u32::from(update.same_activation) << 2;
+        | u32::from(update.same_activation) << 2
+        | u32::from(update.before.is_some()) << 3;
     let payload = Payload::default().u32(flags).access(&update.load).access(&update.store);
-    let payload = match &update.between {
-        Some(between) => payload.access(between),
-        None => payload,
-    };
-    payload.block(&update.block)
+    let others = [&update.between, &update.before].into_iter().flatten();
+    others.fold(payload, Payload::access).block(&update.block)
 }
 
 /// Payload of [`crate::Kind::MemoryCounts`].
@@ -298,8 +303,9 @@ impl<'a> Reader<'a> {
         let flags = self.u32()?;
         let (load, store) = (self.access()?, self.access()?);
         let between = if flags & 1 == 0 { None } else { Some(self.access()?) };
-        let block = self.block()?;
-        Some(Update { load, store, between, unread: flags & 2 != 0, same_activation: flags & 4 != 0, block })
+        let before = if flags & 8 == 0 { None } else { Some(self.access()?) };
+        let (unread, same_activation, block) = (flags & 2 != 0, flags & 4 != 0, self.block()?);
+        Some(Update { load, store, between, before, unread, same_activation, block })
     }
 
     /// What [`counts`] wrote.
@@ -359,13 +365,17 @@ mod tests {
     #[test]
     fn an_update_comes_back_and_no_part_of_it_passes_for_the_whole() {
         let (load, store) = (access(AccessKind::AtomicLoad, &[1]), access(AccessKind::AtomicStore, &[2]));
-        let between = Some(access(AccessKind::AtomicStore, &[3]));
-        let written = Update { load, store, between, unread: true, same_activation: false, block: BLOCK };
-        let payload = update(&written);
-        let read = Reader::new(payload.as_slice()).update().expect("whole");
-        assert_eq!((read.store, read.unread, read.same_activation), (owned(store), true, false));
-        for cut in 0..payload.as_slice().len() {
-            assert_eq!(Reader::new(&payload.as_slice()[..cut]).update(), None);
+        let other = access(AccessKind::AtomicUpdate, &[3]);
+        for (between, before) in [(Some(other), None), (None, Some(other)), (Some(other), Some(load))] {
+            let written =
+                Update { load, store, between, before, unread: true, same_activation: false, block: BLOCK };
+            let payload = update(&written);
+            let read = Reader::new(payload.as_slice()).update().expect("whole");
+            assert_eq!((read.store, read.unread, read.same_activation), (owned(store), true, false));
+            assert_eq!((read.between, read.before), (between.map(owned), before.map(owned)));
+            for cut in 0..payload.as_slice().len() {
+                assert_eq!(Reader::new(&payload.as_slice()[..cut]).update(), None);
+            }
         }
     }
 
