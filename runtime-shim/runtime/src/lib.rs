@@ -12,6 +12,8 @@ pub mod foreign;
 pub mod identity;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]
 mod interpose;
+#[cfg(any(snag_memory, test))]
+mod memory;
 pub mod recorder;
 pub mod sync;
 

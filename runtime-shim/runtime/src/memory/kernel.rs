@@ -1,0 +1,110 @@
+//! System calls, made without libc: its `mmap` may be ours, and `errno` is the program's.
+
+use core::arch::asm;
+
+const SYS_WRITE: usize = 1;
+const SYS_MMAP: usize = 9;
+const SYS_MADVISE: usize = 28;
+const SYS_SCHED_YIELD: usize = 24;
+
+const PROT_READ_WRITE: usize = 1 | 2;
+const MAP_PRIVATE: usize = 2;
+const MAP_ANONYMOUS: usize = 0x20;
+const MAP_NORESERVE: usize = 0x4000;
+const MAP_FIXED_NOREPLACE: usize = 0x10_0000;
+const MADV_DONTNEED: usize = 4;
+const MADV_NOHUGEPAGE: usize = 15;
+const MADV_DONTDUMP: usize = 16;
+
+/// Bytes of a page.
+pub(super) const PAGE: usize = 4096;
+
+/// A system call. Gives what the kernel gives: a small negative number is an error.
+///
+/// # Safety
+/// The call must be safe with these arguments.
+unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
+    let [a, b, c, d, e, f] = arguments;
+    let result;
+    // SAFETY: the caller's promise; the kernel changes `rax`, `rcx` and `r11` only.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            out("rcx") _, out("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+const fn is_address(result: isize) -> bool {
+    result >= 0 || result < -4095
+}
+
+/// Zeros, `len` bytes of them, backed by memory as they are touched.
+pub(super) fn map(len: usize) -> Option<*mut u8> {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: a mapping at an address of the kernel's choice touches nothing that is there.
+    let at = unsafe { call(SYS_MMAP, [0, len, PROT_READ_WRITE, flags, usize::MAX, 0]) };
+    is_address(at).then(|| core::ptr::with_exposed_provenance_mut(at.cast_unsigned()))
+}
+
+/// Zeros at `at`, left out of core dumps. False if there is no room, or something is there already.
+pub(super) fn map_at(at: usize, len: usize) -> bool {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    // SAFETY: the kernel replaces nothing.
+    let got = unsafe { call(SYS_MMAP, [at, len, PROT_READ_WRITE, flags, usize::MAX, 0]) };
+    if got.cast_unsigned() != at {
+        return false;
+    }
+    for advice in [MADV_DONTDUMP, MADV_NOHUGEPAGE] {
+        // SAFETY: it changes no contents.
+        unsafe { call(SYS_MADVISE, [at, len, advice, 0, 0, 0]) };
+    }
+    true
+}
+
+/// Makes the pages from `at` zero again and gives their memory back.
+///
+/// # Safety
+/// They are private anonymous memory of the layer, and nobody needs what is in them.
+pub(super) unsafe fn drop_pages(at: usize, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { call(SYS_MADVISE, [at, len, MADV_DONTNEED, 0, 0, 0]) };
+}
+
+/// Writes to the standard error.
+pub(super) fn say(text: &str) {
+    // SAFETY: the bytes are valid for reads.
+    unsafe { call(SYS_WRITE, [2, text.as_ptr().addr(), text.len(), 0, 0, 0]) };
+}
+
+/// Lets other threads run.
+pub(super) fn yield_now() {
+    // SAFETY: no arguments.
+    unsafe { call(SYS_SCHED_YIELD, [0; 6]) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_pages_are_zero_again() {
+        let at = map(2 * PAGE).expect("memory");
+        // SAFETY: just mapped, two pages.
+        unsafe {
+            at.write(7);
+            drop_pages(at.addr(), PAGE);
+            assert_eq!(at.read(), 0);
+        }
+    }
+
+    #[test]
+    fn nothing_is_mapped_over_what_is_there() {
+        let at = map(PAGE).expect("memory");
+        assert!(!map_at(at.addr(), PAGE));
+    }
+}
