@@ -15,6 +15,7 @@
 use core::arch::{asm, global_asm};
 
 use super::clock::Clock;
+use super::history::History;
 use super::layout::Cell;
 
 global_asm!(
@@ -70,6 +71,8 @@ pub(super) struct Thread {
     pub(super) has_fenced: bool,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
+    /// What is remembered of its accesses.
+    pub(super) history: History,
 }
 
 /// Reads one of the thread-local words.
