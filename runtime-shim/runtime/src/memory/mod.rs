@@ -23,6 +23,8 @@
 #[cfg(snag_memory)]
 mod abi;
 mod arena;
+#[cfg(snag_memory)]
+mod atomics;
 mod cells;
 mod clock;
 mod context;
@@ -33,4 +35,6 @@ mod lock;
 mod maps;
 mod place;
 mod start;
+mod sync_var;
 mod thread;
+mod word;
