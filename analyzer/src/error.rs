@@ -47,6 +47,12 @@ pub enum Error {
         /// What rustc said.
         stderr: String,
     },
+    /// There is no instrumented std.
+    #[error("{reason}")]
+    Std {
+        /// Why.
+        reason: crate::build::std_bitcode::Reason,
+    },
     /// A file or folder could not be used.
     #[error("failed to {action} {}", path.display())]
     Io {

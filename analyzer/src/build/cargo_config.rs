@@ -56,6 +56,25 @@ impl CargoConfig {
             .or_else(|| find(&self.files))
             .filter(|path| !path.as_os_str().is_empty())
     }
+
+    /// Whether any flags for the compiler, of the environment or of the configuration, ask for a libc
+    /// that is linked statically. Flags of another target count as well.
+    #[must_use]
+    pub fn links_libc_statically(&self) -> bool {
+        let variables =
+            env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.ends_with("RUSTFLAGS")));
+        let asks = |flags: &str| flags.contains("+crt-static");
+        let tables = self.command_line.iter().chain(&self.files).map(|(_, table)| table);
+        variables.into_iter().any(|(_, flags)| asks(&flags.to_string_lossy()))
+            || tables.flat_map(rustflags).any(|flags| asks(&flags))
+    }
+}
+
+/// What a configuration has for `build.rustflags` and for each `target.….rustflags`.
+fn rustflags(table: &Table) -> Vec<String> {
+    let targets = table.get("target").and_then(|targets| targets.as_table());
+    let tables = targets.into_iter().flat_map(|targets| targets.values()).chain(table.get("build"));
+    tables.filter_map(|table| Some(table.get("rustflags")?.to_string())).collect()
 }
 
 fn read_folder(folder: &Path, base: &Path) -> Option<(PathBuf, Table)> {
@@ -102,6 +121,18 @@ mod tests {
         let given =
             arguments(&["--config", "a=1", "x", "--config=b=2", "--configure=3", "--", "--config", "c=3"]);
         assert_eq!(values_of(&given, "--config").collect::<Vec<_>>(), ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn a_static_libc_is_asked_for_in_flags_of_any_kind() {
+        let config = |line: &str| CargoConfig::load(&arguments(&["--config", line]));
+        for line in [
+            "build.rustflags='-Ctarget-feature=+crt-static'",
+            "target.x86_64-unknown-linux-gnu.rustflags=['-C', 'target-feature=+crt-static,+avx']",
+        ] {
+            assert!(config(line).links_libc_statically(), "{line}");
+        }
+        assert!(!config("build.rustflags='-Ctarget-feature=-crt-static'").links_libc_statically());
     }
 
     #[test]

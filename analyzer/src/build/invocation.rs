@@ -6,8 +6,9 @@ use std::process::Command;
 use std::{env, io};
 
 use crate::build::cargo_config::{CargoConfig, values_of};
+use crate::build::mode::Mode;
 use crate::build::project::Project;
-use crate::build::shim::{self, MODE, Shim};
+use crate::build::shim::{self, Shim};
 use crate::build::toolchain::{SUPPORTED_TARGET, Toolchain, cargo_command, rustc_command};
 use crate::build::wrapper::{CHAIN_ENV, PLAIN_ENV, RUSTDOC_ENV, SHIM_ENV};
 use crate::error::Error;
@@ -26,6 +27,17 @@ pub struct Invocation {
     plain: Vec<String>,
 }
 
+/// What a user should know of what is being prepared.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// The shim is being compiled, with this toolchain.
+    Preparing(&'a Toolchain),
+    /// As before; std is being instrumented first, which takes its time.
+    Instrumenting(&'a Toolchain),
+    /// There will be no memory layer, for this reason.
+    NoMemoryLayer(&'a str),
+}
+
 /// Variables that cargo sets for the programs that it runs. Where snag is itself such a program (by
 /// an alias of the repository, or in a test), they are about snag and not about the project.
 const FOREIGN_PREFIXES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
@@ -33,15 +45,16 @@ const FOREIGN: [&str; 3] = ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DI
 
 impl Invocation {
     /// Finds the toolchain and the project that cargo, called here with these arguments, would use,
-    /// and makes sure that the shim is there. `announce` is called before the shim is compiled, with
-    /// the toolchain's name.
+    /// and makes sure that the shim is there. Where the memory layer cannot be had, the facade alone
+    /// is used.
     ///
     /// # Errors
     /// If any of that fails, or the arguments ask for a target that is not supported.
     pub fn prepare(
         mut arguments: Vec<OsString>,
         plain: Vec<String>,
-        announce: impl FnOnce(&str),
+        mode: Mode,
+        notice: impl Fn(Notice<'_>),
     ) -> Result<Invocation, Error> {
         refuse_build_std(&arguments)?;
         let wanted = values_of(&arguments, "--target").find(|target| *target != SUPPORTED_TARGET);
@@ -52,7 +65,10 @@ impl Invocation {
         let config = CargoConfig::load(&arguments);
         let toolchain = Toolchain::find(rustc_command(config.build_tool("rustc").as_deref()))?;
         let project = Project::find(&arguments)?;
-        let shim = shim::prepare(&toolchain, || announce(toolchain.name()))?;
+        let shim = match mode {
+            Mode::Memory => with_memory(&toolchain, &config, &notice)?,
+            Mode::Native => shim::prepare(&toolchain, mode, || notice(Notice::Preparing(&toolchain)))?,
+        };
         remove_flag(&mut arguments, "--target-dir");
         remove_flag(&mut arguments, "--target");
         let plain = plain.into_iter().chain(project.plain.iter().cloned()).collect();
@@ -74,7 +90,7 @@ impl Invocation {
         let mut cargo = Command::new(cargo_command());
         cargo
             .args([verb, "--target", SUPPORTED_TARGET, "--target-dir"])
-            .arg(self.snag_folder().join(MODE))
+            .arg(self.snag_folder().join(self.shim.mode.name()))
             .args(["--config", &setting("rustc-wrapper", &this)?])
             .args(["--config", &setting("rustdoc", &this)?])
             .args(&self.arguments)
@@ -109,6 +125,26 @@ impl Invocation {
             .or_else(|| self.config.build_tool("rustdoc").map(PathBuf::into_os_string))
             .unwrap_or_else(|| self.toolchain.rustdoc().into_os_string())
     }
+}
+
+/// The shim with the memory layer; where that is not possible, the one without. What keeps both from
+/// being made is an error of the second.
+fn with_memory(
+    toolchain: &Toolchain,
+    config: &CargoConfig,
+    notice: &impl Fn(Notice<'_>),
+) -> Result<Shim, Error> {
+    let reason = if config.links_libc_statically() {
+        "a program that is linked statically (`crt-static`) does not let it see allocations".to_owned()
+    } else {
+        let instrumenting = || notice(Notice::Instrumenting(toolchain));
+        match shim::prepare(toolchain, Mode::Memory, instrumenting) {
+            Ok(shim) => return Ok(shim),
+            Err(error) => error.to_string(),
+        }
+    };
+    notice(Notice::NoMemoryLayer(&reason));
+    shim::prepare(toolchain, Mode::Native, || notice(Notice::Preparing(toolchain)))
 }
 
 /// There is one std of snag's own; cargo cannot build another.

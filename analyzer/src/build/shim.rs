@@ -1,5 +1,8 @@
 //! The shim: three crates, compiled once per rustc, sources and mode, and kept in a cache folder.
 //!
+//! A toolchain that there can be no memory layer for is tried once: a file `<cache>/<mode>-<key>.refused`
+//! says why.
+//!
 //! Invariant: a folder `<cache>/<mode>-<key>` is whole. It is made under another name and renamed,
 //! with a lock held, so that any number of `cargo snag` may start at the same time.
 
@@ -9,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, process};
 
-use crate::build::sysroot;
+use crate::build::mode::Mode;
+use crate::build::std_bitcode::Reason;
 use crate::build::toolchain::{SUPPORTED_TARGET, Toolchain};
+use crate::build::{instrumentation, linking, std_bitcode, sysroot};
 use crate::error::Error;
 use crate::overlay;
 
@@ -18,8 +23,6 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/shim_sources.rs"));
 }
 
-/// The engine under the facade.
-pub const MODE: &str = "native";
 /// Environment variable that names the cache folder.
 pub const CACHE_ENV: &str = "SNAG_CACHE_DIR";
 /// Oldest minor version that the facade asks for by `cfg(snag_since = "1.NN")`.
@@ -32,6 +35,8 @@ pub struct Shim {
     pub root: PathBuf,
     /// Name of it: differs where anything that went into it differs.
     pub key: String,
+    /// What it is for.
+    pub mode: Mode,
 }
 
 impl Shim {
@@ -39,7 +44,8 @@ impl Shim {
     #[must_use]
     pub fn at(root: PathBuf) -> Shim {
         let key = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Shim { root, key }
+        let mode = Mode::of_key(&key);
+        Shim { root, key, mode }
     }
 
     /// What rustc and rustdoc must be told.
@@ -86,10 +92,10 @@ const CRATES: [ShimCrate; 3] = [
 /// compilation.
 ///
 /// # Errors
-/// If the cache cannot be written or the shim does not compile.
-pub fn prepare(toolchain: &Toolchain, announce: impl FnOnce()) -> Result<Shim, Error> {
+/// If the cache cannot be written, the shim does not compile, or std cannot be instrumented.
+pub fn prepare(toolchain: &Toolchain, mode: Mode, announce: impl FnOnce()) -> Result<Shim, Error> {
     let cache = cache_folder()?;
-    let shim = Shim::at(cache.join(format!("{MODE}-{:016x}", key(toolchain))));
+    let shim = Shim::at(cache.join(format!("{}-{:016x}", mode.name(), key(toolchain, mode))));
     if shim.root.is_dir() {
         return Ok(shim);
     }
@@ -99,13 +105,22 @@ pub fn prepare(toolchain: &Toolchain, announce: impl FnOnce()) -> Result<Shim, E
     if shim.root.is_dir() {
         return Ok(shim);
     }
+    let refused = cache.join(format!("{}.refused", shim.key));
+    if let Ok(why) = fs::read_to_string(&refused) {
+        return Err(Error::Std { reason: Reason::Known(why) });
+    }
     announce();
     let unfinished = cache.join(format!("{}.unfinished-{}", shim.key, process::id()));
-    let built = build(toolchain, &unfinished)
+    let built = build(toolchain, mode, &unfinished)
         .and_then(|()| fs::rename(&unfinished, &shim.root).map_err(Error::io("create", &shim.root)));
-    if built.is_err() {
+    if let Err(error) = &built {
         // What is left over would only take room; the error that matters is the first one.
         let _ = fs::remove_dir_all(&unfinished);
+        if let Error::Std { reason } = error
+            && reason.is_lasting()
+        {
+            fs::write(&refused, reason.to_string()).map_err(Error::io("write", &refused))?;
+        }
     }
     built.map(|()| shim)
 }
@@ -113,12 +128,15 @@ pub fn prepare(toolchain: &Toolchain, announce: impl FnOnce()) -> Result<Shim, E
 const CACHE_HELP: &str =
     "snag keeps its compiled shim there: set SNAG_CACHE_DIR to a folder that can be written";
 
-/// Differs where the shim would: another rustc, other sources, another place of the toolchain.
-fn key(toolchain: &Toolchain) -> u64 {
+/// Differs where the shim would, or the flags of crates that are compiled over it: another rustc, other
+/// sources, another place of the toolchain.
+fn key(toolchain: &Toolchain, mode: Mode) -> u64 {
     let sources = [embedded::SOURCES_HASH.to_le_bytes(), overlay::key().to_le_bytes()].concat();
     let sysroot = toolchain.sysroot.as_os_str().as_encoded_bytes();
-    let parts: [&[u8]; 5] =
-        [b"layout 1", MODE.as_bytes(), &sources, toolchain.verbose_version.as_bytes(), sysroot];
+    let flags = instrumentation::all_flags().join(" ");
+    let name = mode.name().as_bytes();
+    let version = toolchain.verbose_version.as_bytes();
+    let parts: [&[u8]; 6] = [b"layout 2", name, &sources, version, sysroot, flags.as_bytes()];
     parts.iter().flat_map(|part| part.iter().chain(&[0xff])).fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
@@ -153,7 +171,7 @@ fn private_temporary_folder() -> Result<PathBuf, Error> {
 }
 
 /// Compiles everything into the folder `root`, which must not exist.
-fn build(toolchain: &Toolchain, root: &Path) -> Result<(), Error> {
+fn build(toolchain: &Toolchain, mode: Mode, root: &Path) -> Result<(), Error> {
     let sources = root.join("src");
     for (path, text) in embedded::SOURCES {
         let file = sources.join(path);
@@ -162,13 +180,19 @@ fn build(toolchain: &Toolchain, root: &Path) -> Result<(), Error> {
         fs::write(&file, text).map_err(Error::io("write", &file))?;
     }
     sysroot::lay_out(toolchain, root)?;
+    if mode == Mode::Memory {
+        std_bitcode::instrument(toolchain, root).map_err(|reason| Error::Std { reason })?;
+    }
     for part in &CRATES {
-        compile(toolchain, root, part)?;
+        compile(toolchain, mode, root, part)?;
+    }
+    if mode == Mode::Memory {
+        linking::save(root).map_err(|reason| Error::Std { reason })?;
     }
     Ok(())
 }
 
-fn compile(toolchain: &Toolchain, root: &Path, part: &ShimCrate) -> Result<(), Error> {
+fn compile(toolchain: &Toolchain, mode: Mode, root: &Path, part: &ShimCrate) -> Result<(), Error> {
     let deps = root.join("deps");
     let out = if part.name == "std" { sysroot::target_libraries(root) } else { deps.clone() };
     let mut rustc = Command::new(&toolchain.rustc);
@@ -181,7 +205,7 @@ fn compile(toolchain: &Toolchain, root: &Path, part: &ShimCrate) -> Result<(), E
         .arg(format!("--remap-path-prefix={}=/snag", root.join("src").display()))
         .arg(format!("-Ldependency={}", deps.display()))
         .args(part.externs.iter().map(|name| format!("--extern={name}={}", rlib(&deps, name))))
-        .args(version_cfgs(toolchain))
+        .args(cfgs(toolchain, mode))
         .arg("-o")
         .arg(rlib(&out, part.name));
     let failed = |stderr| Error::Shim { name: part.name, rustc: toolchain.name().to_owned(), stderr };
@@ -196,13 +220,17 @@ fn rlib(folder: &Path, name: &str) -> String {
     folder.join(format!("lib{name}.rlib")).display().to_string()
 }
 
-/// What the sources may ask of the compiler: `snag_since = "1.NN"` for each version up to it, and
-/// `snag_nightly`.
-fn version_cfgs(toolchain: &Toolchain) -> Vec<String> {
+/// What the sources may ask for: `snag_since = "1.NN"` for each version of the compiler up to it,
+/// `snag_nightly`, and `snag_memory` where the memory layer is to be in it.
+fn cfgs(toolchain: &Toolchain, mode: Mode) -> Vec<String> {
     let mut flags = vec![
         "--check-cfg=cfg(snag_since, values(any()))".to_owned(),
         "--check-cfg=cfg(snag_nightly)".to_owned(),
+        "--check-cfg=cfg(snag_memory)".to_owned(),
     ];
+    if mode == Mode::Memory {
+        flags.push("--cfg=snag_memory".to_owned());
+    }
     flags.extend((FIRST_SINCE..=toolchain.minor).map(|minor| format!("--cfg=snag_since=\"1.{minor}\"")));
     if toolchain.nightly {
         flags.push("--cfg=snag_nightly".to_owned());

@@ -1,12 +1,14 @@
 //! The other roles of this program: cargo calls it in place of rustc (`build.rustc-wrapper`) and of
-//! rustdoc (`build.rustdoc`), and it puts the facade's sysroot on the command line.
+//! rustdoc (`build.rustdoc`), and it puts the facade's sysroot on the command line, and the flags of the
+//! memory layer.
 //!
 //! Invariants:
 //! * Only crates for the target get the facade. `cargo snag` always gives cargo an explicit
 //!   `--target`, so a command line without one is for the host: build scripts and proc macros.
 //! * cargo hashes the answer to `rustc -vV` into every unit: one more line there, with the shim's
 //!   key, keeps artifacts of different shims apart.
-//! * The user's own wrapper is called in between, and no `RUSTFLAGS` are touched.
+//! * The user's own wrapper is called in between. Of the user's flags none is touched without the memory
+//!   layer; with it, [`instrumentation`] says which.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -17,8 +19,10 @@ use std::process::{Command, ExitCode};
 use std::{env, io};
 
 use crate::build::cargo_config::values_of;
+use crate::build::mode::Mode;
 use crate::build::shim::Shim;
 use crate::build::toolchain::SUPPORTED_TARGET;
+use crate::build::{instrumentation, linking};
 use crate::overlay::{self, Outcome};
 
 /// Environment variable that names the shim's folder, and makes this program a wrapper.
@@ -98,9 +102,8 @@ impl Wrapper {
                 Err(Command::new(program).args(arguments).args(flags).exec())
             }
             Some(name) => {
-                let arguments = self.with_overlay(arguments);
-                let flags = self.shim.rustc_flags();
-                let status = Command::new(program).args(arguments).args(flags).status()?;
+                let arguments = self.with_shim(self.with_overlay(arguments))?;
+                let status = Command::new(program).args(arguments).status()?;
                 if !status.success() {
                     note_failure(&name);
                 }
@@ -122,14 +125,26 @@ impl Wrapper {
         }
     }
 
+    /// The same command line, for a crate over the shim.
+    fn with_shim(&self, mut arguments: Vec<OsString>) -> io::Result<Vec<OsString>> {
+        if self.shim.mode == Mode::Memory {
+            instrumentation::instrument(&mut arguments);
+            arguments.extend(linking::flags(&self.shim.root)?);
+        }
+        arguments.extend(self.shim.rustc_flags().into_iter().map(OsString::from));
+        Ok(arguments)
+    }
+
     fn rustdoc(&self, arguments: Vec<OsString>) -> io::Result<ExitCode> {
         let rustdoc = env::var_os(RUSTDOC_ENV).unwrap_or_else(|| "rustdoc".into());
-        let flags = match self.crate_of(&arguments) {
-            None => Vec::new(),
-            Some(name) if self.is_plain(&name) => self.shim.plain_flags(),
-            Some(_) => self.shim.rustc_flags(),
+        let mut command = Command::new(rustdoc);
+        match self.crate_of(&arguments) {
+            None => command.args(arguments),
+            Some(name) if self.is_plain(&name) => command.args(arguments).args(self.shim.plain_flags()),
+            // What rustdoc is told of code generation, it tells the compiler of each doctest.
+            Some(_) => command.args(self.with_shim(arguments)?),
         };
-        Err(Command::new(rustdoc).args(arguments).args(flags).exec())
+        Err(command.exec())
     }
 
     /// `rustc -vV` with one more line.

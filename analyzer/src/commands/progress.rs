@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use crate::build::cargo_config::values_of;
+use crate::build::invocation::Notice;
 use crate::reporters::Style;
 
 /// Says what is being done.
@@ -42,6 +43,22 @@ impl Progress {
         }
         let (green, off) = if self.color { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
         to_stderr(&format!("{green}{verb:>12}{off} {what}\n"));
+    }
+
+    /// What there is to know of the preparations.
+    pub fn tell(self, notice: Notice<'_>) {
+        match notice {
+            Notice::Preparing(toolchain) => {
+                self.say("Preparing", &format!("the recording std for {}", toolchain.name()));
+            }
+            Notice::Instrumenting(toolchain) => {
+                let what = "the instrumented std for";
+                self.say("Preparing", &format!("{what} {} (once, about 20 s)", toolchain.name()));
+            }
+            Notice::NoMemoryLayer(reason) => {
+                self.warn(&format!("data races are not looked for, as with `--no-memory`: {reason}"));
+            }
+        }
     }
 
     /// A warning, which even a quiet run gives.

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::{env, fs};
 
+use snag_trace::layout::MEMORY_ENV;
+
 use crate::build::invocation::Invocation;
+use crate::build::mode::Mode;
 use crate::build::wrapper::FAILURES_FILE;
 use crate::commands::analysis::ReportOptions;
 use crate::commands::progress::Progress;
@@ -46,6 +49,12 @@ struct Options {
     /// Build this crate with the real std: what happens in it is then not seen
     #[arg(long, value_name = "CRATE", help_heading = "Recording")]
     plain: Vec<String>,
+    /// Do not instrument accesses to memory: faster, but data races are not looked for
+    #[arg(long, help_heading = "Recording")]
+    no_memory: bool,
+    /// Record every access to memory, not only samples: for small programs
+    #[arg(long, conflicts_with = "no_memory", help_heading = "Recording")]
+    record_all: bool,
     /// How many runs to keep in `target/snag/runs`, this one included
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Recording")]
     keep: usize,
@@ -69,10 +78,14 @@ impl Command for Record {
         options.report.check()?;
         let progress = Progress::like_cargo(&given.cargo);
         let only_builds = self.test_harness && only_builds(&given.cargo);
-        let invocation = Invocation::prepare(given.cargo, options.plain, |rustc| {
-            progress.say("Preparing", &format!("the recording std for {rustc}"));
-        })?;
+        let mode = if options.no_memory { Mode::Native } else { Mode::Memory };
+        let invocation =
+            Invocation::prepare(given.cargo, options.plain, mode, |notice| progress.tell(notice))?;
         let mut cargo = invocation.command(self.verb)?;
+        cargo.env_remove(MEMORY_ENV);
+        if options.record_all {
+            cargo.env(MEMORY_ENV, "all");
+        }
         if only_builds {
             return Err(replace_with(cargo));
         }
@@ -113,7 +126,8 @@ impl Record {
             command: line,
             working_directory: here.display().to_string(),
             workspace_root: invocation.project.workspace_root.display().to_string(),
-            engine: crate::build::shim::MODE.to_owned(),
+            engine: "native".to_owned(),
+            memory: invocation.shim.mode == Mode::Memory,
             toolchain: invocation.toolchain.name().to_owned(),
             test_harness: self.test_harness,
             ..RunMeta::default()

@@ -20,6 +20,9 @@ pub struct RunMeta {
     pub workspace_root: String,
     /// The engine: `native`.
     pub engine: String,
+    /// Whether accesses to memory were instrumented.
+    #[serde(default)]
+    pub memory: bool,
     /// First line of `rustc -vV`.
     pub toolchain: String,
     /// Whether the programs are libtest harnesses, whose main thread only waits for its tests.

@@ -1,0 +1,40 @@
+//! What a program is built for: with or without the memory layer.
+
+/// How programs are built, and which shim is under them. Both can be in the cache, and in a target
+/// folder, at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The facade alone: what is seen are operations of std.
+    Native,
+    /// Every access to memory is seen as well: `std` and all crates are instrumented.
+    Memory,
+}
+
+impl Mode {
+    /// Its name, in the names of folders.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Native => "native",
+            Mode::Memory => "memory",
+        }
+    }
+
+    /// The mode with a name of which this is the beginning, up to a `-`.
+    #[must_use]
+    pub fn of_key(key: &str) -> Mode {
+        if key.split('-').next() == Some(Mode::Memory.name()) { Mode::Memory } else { Mode::Native }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shims_key_says_its_mode() {
+        for mode in [Mode::Native, Mode::Memory] {
+            assert_eq!(Mode::of_key(&format!("{}-00ff", mode.name())), mode);
+        }
+    }
+}
