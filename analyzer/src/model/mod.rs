@@ -4,6 +4,7 @@
 //! deviates from and what it misses.
 
 pub mod execution;
+pub mod flow;
 pub mod happens_before;
 pub mod lock_graph;
 pub mod memory;
