@@ -6,6 +6,7 @@
 static PAGES: &[(&str, &str)] = &[
     ("atomicity_violation", include_str!("../../docs/rules/atomicity_violation.md")),
     ("blocked_forever", include_str!("../../docs/rules/blocked_forever.md")),
+    ("data_race", include_str!("../../docs/rules/data_race.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),

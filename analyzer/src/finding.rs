@@ -39,6 +39,37 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    /// Whether it is in the standard library, or in what snag adds to it.
+    #[must_use]
+    pub fn is_library(&self) -> bool {
+        self.file.starts_with("~rust/") || self.file.starts_with("~snag/")
+    }
+
+    /// The dependency that it is in, as `name version` (of a git checkout the name alone); nothing for
+    /// the user's own code and the standard library.
+    #[must_use]
+    pub fn package(&self) -> Option<String> {
+        let folder = |rest: &str| rest.split('/').next().map(str::to_owned);
+        if let Some(name) = self.file.strip_prefix("~git/").and_then(folder) {
+            return Some(name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned());
+        }
+        let folder = self.file.strip_prefix("~registry/").and_then(folder)?;
+        let is_version = |at: usize| {
+            let first = folder[at + 1..].split('.').next().unwrap_or("");
+            folder[at + 1..].contains('.') && first.parse::<u32>().is_ok()
+        };
+        let dash = folder.match_indices('-').map(|(at, _)| at).find(|&at| is_version(at));
+        Some(dash.map_or(folder.clone(), |at| format!("{} {}", &folder[..at], &folder[at + 1..])))
+    }
+
+    /// Whether it is in the user's own code.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        !self.is_library() && self.package().is_none()
+    }
+}
+
 /// A lock, condvar, channel… as a report names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
@@ -59,6 +90,28 @@ pub struct Held {
     pub acquired: Option<Place>,
 }
 
+/// One function of a call stack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function's path, or the address of the code if nothing more is known.
+    pub function: String,
+    /// Where it was in there, if that is known.
+    pub place: Option<Place>,
+    /// Whether it was compiled into the function that called it.
+    pub inlined: bool,
+}
+
+/// What is done to memory at a location.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Access {
+    /// `read`, `write`, `atomic load`, `atomic store`, `atomic update`, `free`…
+    pub kind: String,
+    /// How many bytes.
+    pub size: u32,
+    /// With which memory ordering, for an atomic access.
+    pub ordering: Option<String>,
+}
+
 /// One place of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Location {
@@ -73,6 +126,16 @@ pub struct Location {
     pub label: String,
     /// Locks that the thread held when it got here.
     pub held: Vec<Held>,
+    /// What is done to memory here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The dependency in whose code this happens, as `name version`; nothing in the user's own code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The functions that were being run, innermost first, where that was recorded. The place above is
+    /// then that of the innermost one which is the user's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack: Vec<Frame>,
 }
 
 /// One step of a witness, in the order in which it runs.
@@ -131,6 +194,41 @@ pub struct Stats {
     pub threads: u64,
     /// Processes.
     pub processes: u64,
+    /// What was seen of memory; nothing where it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStats>,
+}
+
+/// What was seen of memory, and what had to be forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryStats {
+    /// Pairs of conflicting accesses that something ordered: the recorded sample of them.
+    pub ordered_pairs: u64,
+    /// Accesses that were forgotten because more threads than are kept had accessed the same bytes.
+    pub forgotten: u64,
+    /// How often everything was forgotten because the numbers of epochs had run out.
+    pub resets: u64,
+    /// Races of which the earlier access's place was no longer known.
+    pub places_lost: u64,
+    /// Races at places at which one was recorded before.
+    pub repeats: u64,
+    /// Most threads that were alive at once in one process.
+    pub live_threads: u64,
+    /// Threads that shared their place in the clocks with another, so that its races may be missed.
+    pub threads_shared: u64,
+}
+
+impl MemoryStats {
+    /// Adds what was seen of another family of processes.
+    pub fn add(&mut self, other: &MemoryStats) {
+        self.ordered_pairs += other.ordered_pairs;
+        self.forgotten += other.forgotten;
+        self.resets += other.resets;
+        self.places_lost += other.places_lost;
+        self.repeats += other.repeats;
+        self.live_threads = self.live_threads.max(other.live_threads);
+        self.threads_shared += other.threads_shared;
+    }
 }
 
 /// All that a reporter sees.
@@ -148,4 +246,25 @@ pub struct Report {
     pub stats: Stats,
     /// What a reader must know about the recording: damage, a full disk, an early end.
     pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_place_says_whose_code_it_is_in() {
+        let place = |file: &str| Place { file: file.to_owned(), line: 1, column: 1 };
+        let package = |file| place(file).package();
+        assert_eq!(
+            package("~registry/parking_lot-0.12.5/src/mutex.rs").as_deref(),
+            Some("parking_lot 0.12.5")
+        );
+        assert_eq!(package("~registry/crc-3-1.0.0-rc.1/src/lib.rs").as_deref(), Some("crc-3 1.0.0-rc.1"));
+        assert_eq!(package("~git/log-12ab/9f/src/lib.rs").as_deref(), Some("log"));
+        assert!(place("src/main.rs").is_own() && place("/elsewhere/lib.rs").is_own());
+        assert!(
+            place("~rust/library/core/src/cell.rs").is_library() && !place("~snag/std/src/lib.rs").is_own()
+        );
+    }
 }

@@ -1,8 +1,8 @@
 //! Source files of a run: the one place that reads them, each at most once.
 //!
 //! Invariants:
-//! * A path in a report is *short*: relative to the workspace root inside it, `~registry/…`, `~git/…`
-//!   or `~rust/…` for dependencies and the standard library, absolute elsewhere. Reports are then the
+//! * A path in a report is *short*: relative to the workspace root inside it, `~registry/…`, `~git/…`,
+//!   `~rust/…` or `~snag/…` for dependencies, the standard library and ours, absolute elsewhere. Reports are then the
 //!   same for every user and machine, and [`Sources`] finds the file again.
 //! * Nothing is read before it is asked for.
 //!
@@ -106,6 +106,9 @@ impl Sources {
                 return format!("{prefix}/{rest}");
             }
         }
+        if let Some(rest) = path.strip_prefix("/snag/") {
+            return format!("~snag/{rest}");
+        }
         let library =
             path.find("/library/").filter(|_| path.starts_with("/rustc/") || path.contains("/rustlib/"));
         library.map_or_else(|| path.to_owned(), |at| format!("~rust{}", &path[at..]))
@@ -175,6 +178,7 @@ mod tests {
             ),
             ("/c/git/checkouts/log-12ab/9f/src/lib.rs", "~git/log-12ab/9f/src/lib.rs"),
             ("/rustc/59807616e/library/std/src/thread/mod.rs", "~rust/library/std/src/thread/mod.rs"),
+            ("/snag/std/src/thread/mod.rs", "~snag/std/src/thread/mod.rs"),
         ];
         for (path, short) in cases {
             assert_eq!(sources.shorten(path), short);

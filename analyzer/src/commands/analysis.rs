@@ -85,6 +85,9 @@ fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Rep
         stats.events += execution.events.len() as u64;
         stats.threads += execution.thread_ids().count() as u64;
         stats.processes += execution.processes.len() as u64;
+        if let Some(memory) = execution.memory.stats() {
+            stats.memory.get_or_insert_default().add(&memory);
+        }
     }
     let Recording { meta, warnings: of_run, .. } = recording;
     warnings.extend(of_run);

@@ -5,6 +5,7 @@
 
 pub mod atomicity_violation;
 pub mod blocked_forever;
+pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
 pub mod lock_order_inversion;
@@ -31,6 +32,7 @@ pub trait Detector: Sync {
 pub static REGISTRY: &[&dyn Detector] = &[
     &atomicity_violation::AtomicityViolation,
     &blocked_forever::BlockedForever,
+    &data_race::DataRace,
     &deadlock::Deadlock,
     &lock_order_inversion::LockOrderInversion,
     &lost_wakeup::LostWakeup,
@@ -84,7 +86,7 @@ pub fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
 #[cfg(test)]
 pub fn find(detector: &dyn Detector, script: &str) -> Vec<Finding> {
     let execution = crate::model::script::execution(script);
-    detector.detect(&execution, &crate::model::names::PlainNames(&execution))
+    detector.detect(&execution, &crate::model::script::ScriptNames(&execution))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use snag_trace::decode::MemoryRecord;
 use snag_trace::memory::{self, Counts};
 use snag_trace::{Kind, ProcessTrace};
 
+use crate::finding::MemoryStats;
 use crate::model::execution::{Event, ThreadId};
 
 /// One access.
@@ -131,6 +132,22 @@ impl Memory {
     pub(super) fn sort(&mut self) {
         self.remarks.sort_by_key(|remark| remark.seq);
         self.accesses.sort_by_key(|access| access.seq);
+    }
+
+    /// What was seen of memory; nothing where it was not looked at.
+    #[must_use]
+    pub fn stats(&self) -> Option<MemoryStats> {
+        let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared } = self.counts;
+        let ordered = self.remarks.iter().filter(|remark| matches!(remark.said, Said::Ordered(_)));
+        (live_threads > 0).then(|| MemoryStats {
+            ordered_pairs: ordered.count() as u64,
+            forgotten: evicted,
+            resets,
+            places_lost,
+            repeats,
+            live_threads,
+            threads_shared: slots_shared,
+        })
     }
 
     /// The thread that made the remark, or the access, with this number.

@@ -1,7 +1,8 @@
 //! How detectors get words for threads, objects and places, without knowing where words come from.
 
-use crate::finding::{ObjectRef, Place, ThreadRef};
+use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::Execution;
+use crate::model::memory::{Access, Block};
 use snag_trace::ObjectKind;
 
 /// Words for the numbers of a trace. `process` is an index into [`Execution::processes`], the other
@@ -36,6 +37,17 @@ pub trait Names {
     fn place(&self, process: u32, site: u32) -> Option<Place>;
     /// The thread as a report names it.
     fn thread(&self, process: u32, thread: u32) -> ThreadRef;
+    /// The functions of a call stack, innermost first, those that were compiled into others included;
+    /// `stack` has the addresses to which calls return.
+    fn frames(&self, _process: u32, stack: &[u64]) -> Vec<Frame> {
+        let unknown =
+            |address: &u64| Frame { function: format!("{address:#x}"), place: None, inlined: false };
+        stack.iter().map(unknown).collect()
+    }
+    /// What the source calls the memory of an access to this block, if that is known.
+    fn memory(&self, _process: u32, _access: &Access, _block: &Block) -> Option<String> {
+        None
+    }
 }
 
 /// What a report calls an object of this kind.

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! An access is its kind, ordering and size, then `@` its stack, innermost first, in which the
-//! address `n` of code stands for line `n`; then `>` the number of the last event of its thread before
+//! address `n` of code stands for line `n` (from 1000 on in std, from 2000 on in a dependency); then `>` the number of the last event of its thread before
 //! it, and `=` its value. A block of memory is its region, then `+` the offset of the access in it `/` its
 //! size, `:` its thread, `@` the stack that made it.
 
@@ -26,8 +26,10 @@ use snag_trace::decode::MemoryRecord;
 use snag_trace::memory::{AccessKind, Ordering, Region};
 use snag_trace::{Event, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace, Site, ThreadInfo};
 
+use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, ObjectId};
 use crate::model::memory::{Access, Block, Conflict, Update, WeakRead};
+use crate::model::names::{Names, PlainNames};
 use crate::run::meta::{RunMeta, StuckProcess};
 
 /// A trace under construction.
@@ -310,6 +312,32 @@ fn played(script: &str) -> (Script, RunMeta) {
 pub fn execution(script: &str) -> Execution {
     let (played, meta) = played(script);
     Execution::load(vec![played.trace], &meta)
+}
+
+/// Names as [`PlainNames`], with places for the code of stacks.
+pub struct ScriptNames<'a>(pub &'a Execution);
+
+impl Names for ScriptNames<'_> {
+    fn object(&self, process: u32, object: u32) -> ObjectRef {
+        PlainNames(self.0).object(process, object)
+    }
+
+    fn place(&self, process: u32, site: u32) -> Option<Place> {
+        PlainNames(self.0).place(process, site)
+    }
+
+    fn thread(&self, process: u32, thread: u32) -> ThreadRef {
+        PlainNames(self.0).thread(process, thread)
+    }
+
+    fn frames(&self, _: u32, stack: &[u64]) -> Vec<Frame> {
+        let frame = |&address: &u64| {
+            let folder = ["", "~rust/", "~registry/dep-1.0.0/"][(address / 1000) as usize];
+            let place = Place { file: format!("{folder}t.rs"), line: (address % 1000) as u32, column: 1 };
+            Frame { function: format!("f{address}"), place: Some(place), inlined: false }
+        };
+        stack.iter().map(frame).collect()
+    }
 }
 
 /// The index of the event on this line.

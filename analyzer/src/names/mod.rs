@@ -9,7 +9,9 @@
 
 mod bindings;
 mod births;
+mod flow;
 mod macros;
+mod memory;
 mod symbols;
 mod uses;
 
@@ -21,8 +23,9 @@ use proc_macro2::LineColumn;
 use snag_trace::decode::ObjectInfo;
 use snag_trace::{Kind, ObjectKind};
 
-use crate::finding::{ObjectRef, Place, ThreadRef};
+use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, Object, Process};
+use crate::model::memory::{Access, Block};
 use crate::model::names::{Names, PlainNames, kind_word};
 use crate::sources::Sources;
 
@@ -221,6 +224,14 @@ impl Names for SourceNames<'_> {
 
     fn thread(&self, process: u32, thread: u32) -> ThreadRef {
         PlainNames(self.execution).thread(process, thread)
+    }
+
+    fn frames(&self, process: u32, stack: &[u64]) -> Vec<Frame> {
+        self.frames_of(process, stack)
+    }
+
+    fn memory(&self, process: u32, access: &Access, block: &Block) -> Option<String> {
+        self.memory_name(process, access, block)
     }
 }
 

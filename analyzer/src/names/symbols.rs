@@ -20,6 +20,17 @@ pub(super) struct Symbols {
     code: OnceCell<Option<Loader>>,
 }
 
+/// A function that was being run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CodeFrame {
+    /// Its path.
+    pub function: String,
+    /// Where in it.
+    pub site: Option<Site>,
+    /// Whether it was compiled into the next one.
+    pub inlined: bool,
+}
+
 impl fmt::Debug for Symbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Symbols").field("executable", &self.executable).finish_non_exhaustive()
@@ -40,11 +51,37 @@ impl Symbols {
         (address - start < (*size).max(1)).then_some((name.as_str(), address - start))
     }
 
+    /// The functions that were being run where a call returns to this address, innermost first: those
+    /// that were compiled into another, and that one. Empty if nothing is known of the address.
+    pub(super) fn frames_before(&self, address: u64) -> Vec<CodeFrame> {
+        let Some(at) = address.checked_sub(1) else { return Vec::new() };
+        let Some(code) = self.code() else { return Vec::new() };
+        let symbol = || code.find_symbol(at).map(function_name);
+        let frames = code.find_frames(at).ok().and_then(|frames| frames.collect::<Vec<_>>().ok());
+        let mut found: Vec<CodeFrame> = (frames.into_iter().flatten())
+            .filter_map(|frame| {
+                let name = frame.function.as_ref().and_then(|name| name.raw_name().ok());
+                let function = name.map(|name| function_name(&name)).or_else(symbol)?;
+                Some(CodeFrame { function, site: frame.location.and_then(site_of), inlined: true })
+            })
+            .collect();
+        if found.is_empty() {
+            found.extend(symbol().map(|function| CodeFrame { function, site: None, inlined: false }));
+        }
+        if let Some(last) = found.last_mut() {
+            last.inlined = false;
+        }
+        found
+    }
+
+    fn code(&self) -> Option<&Loader> {
+        self.code.get_or_init(|| Loader::new(&self.executable).ok()).as_ref()
+    }
+
     /// The place of the call that returns to this address: the innermost one outside of the standard
     /// library, if functions were inlined there.
     pub(super) fn call_before(&self, address: u64) -> Option<Site> {
-        let code = self.code.get_or_init(|| Loader::new(&self.executable).ok()).as_ref()?;
-        let frames = code.find_frames(address.checked_sub(1)?).ok()?;
+        let frames = self.code()?.find_frames(address.checked_sub(1)?).ok()?;
         let places = frames.filter_map(|frame| Ok(frame.location.and_then(site_of)));
         let places: Vec<Site> = places.collect().ok()?;
         places.iter().find(|site| !site.file.starts_with("/rustc/")).or(places.first()).cloned()
@@ -54,6 +91,11 @@ impl Symbols {
 fn site_of(location: addr2line::Location<'_>) -> Option<Site> {
     let (file, line) = (location.file?.to_owned(), location.line?);
     Some(Site { file, line, column: location.column.unwrap_or(1).max(1) })
+}
+
+/// The path of a function as the source spells it, as far as a symbol tells.
+fn function_name(symbol: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(symbol)).replace("{{", "{").replace("}}", "}")
 }
 
 fn read_statics(executable: &str) -> Option<Vec<(u64, u64, String)>> {
@@ -124,7 +166,11 @@ mod tests {
         let site = symbols.call_before(code + 2).expect("tests have debug information");
         assert!(site.file.ends_with("symbols.rs"), "{site:?}");
         assert!(function_with_a_place().abs_diff(site.line) <= 1, "{site:?}");
-        assert_eq!(symbols.call_before(u64::MAX), None);
+        let frames = symbols.frames_before(code + 2);
+        let last = frames.last().expect("a function");
+        assert!(last.function.ends_with("symbols::tests::function_with_a_place"), "{frames:?}");
+        assert!(!last.inlined && frames.iter().any(|frame| frame.site.as_ref() == Some(&site)), "{frames:?}");
+        assert_eq!((symbols.call_before(u64::MAX), symbols.frames_before(u64::MAX)), (None, Vec::new()));
         assert_eq!(
             (Symbols::of("/nowhere").static_at(1), Symbols::of("/nowhere").call_before(1)),
             (None, None)

@@ -12,7 +12,7 @@ use miette::{
 use miette::{ThemeCharacters, ThemeStyles};
 use textwrap::{WordSeparator, WordSplitter};
 
-use crate::finding::{Certainty, Finding, Location, Place, Report};
+use crate::finding::{Certainty, Finding, Frame, Location, MemoryStats, Place, Report};
 use crate::reporters::snippet::Snippets;
 use crate::reporters::{Reporter, Style, certainty_word};
 use crate::sources::Sources;
@@ -33,6 +33,9 @@ impl Reporter for Human {
             out.section("", "warning", warning);
         }
         let _ = writeln!(out.text, "{}", summary(report));
+        if let Some(forgotten) = report.stats.memory.as_ref().and_then(forgotten) {
+            out.wrapped("", "      ", &forgotten);
+        }
         if let Some(first) = report.findings.first() {
             let _ = writeln!(out.text, "snag: `cargo snag explain {}` tells more about a rule", first.rule);
         }
@@ -64,6 +67,7 @@ impl Output<'_> {
             self.section("  ", &at(place), &format!("{} (source not at hand)", label.replace('\n', "; ")));
         }
         self.witness(finding);
+        self.stacks(finding);
         for held in held_besides(finding) {
             self.section("  ", "held", &held);
         }
@@ -133,6 +137,31 @@ impl Output<'_> {
         }
     }
 
+    /// How the threads got to where they access memory; nothing where the place alone says it.
+    fn stacks(&mut self, finding: &Finding) {
+        let mut told: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        for location in &finding.locations {
+            let calls = calls(location);
+            let name = finding.threads.get(location.thread).map_or("?", |thread| thread.name.as_str());
+            let name = format!("`{name}`");
+            match told.iter_mut().find(|(known, _)| *known == calls) {
+                _ if calls.len() < 2 => {}
+                None => told.push((calls, vec![name])),
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+            }
+        }
+        for (calls, names) in told {
+            let _ = writeln!(self.text, "  how {} got there:", names.join(" and "));
+            for call in calls.iter().take(SHOWN_CALLS) {
+                self.wrapped("       ", "         ", call);
+            }
+            if calls.len() > SHOWN_CALLS {
+                let _ = writeln!(self.text, "       … and {} more", calls.len() - SHOWN_CALLS);
+            }
+        }
+    }
+
     /// A paragraph that begins with a coloured word.
     fn section(&mut self, indent: &str, title: &str, body: &str) {
         let title = format!("{title}:");
@@ -150,6 +179,20 @@ impl Output<'_> {
             .break_words(false);
         let _ = writeln!(self.text, "{}", textwrap::fill(body, options));
     }
+}
+
+/// Most functions of a stack that are shown.
+const SHOWN_CALLS: usize = 12;
+
+/// The functions that led to a location, innermost first; of the standard library only that which makes
+/// the access.
+fn calls(location: &Location) -> Vec<String> {
+    let says = |(position, frame): (usize, &Frame)| {
+        let is_library = frame.place.as_ref().is_none_or(Place::is_library);
+        let place = frame.place.as_ref().map(|place| format!(" ({})", at(place))).unwrap_or_default();
+        (position == 0 || !is_library).then(|| format!("{}{place}", frame.function))
+    };
+    location.stack.iter().enumerate().filter_map(says).collect()
 }
 
 /// Displays a diagnostic through a handler.
@@ -274,6 +317,21 @@ fn summary(report: &Report) -> String {
     )
 }
 
+/// What had to be forgotten of memory, if anything was.
+fn forgotten(memory: &MemoryStats) -> Option<String> {
+    let accesses = counted(memory.forgotten, "access", "accesses");
+    let parts: Vec<_> = [
+        (memory.forgotten, format!("{accesses} of bytes that more threads accessed than are kept")),
+        (memory.resets, format!("all accesses before each of {}", counted(memory.resets, "reset", "resets"))),
+        (memory.threads_shared, format!("some of {}", counted(memory.threads_shared, "thread", "threads"))),
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| (count > 0).then_some(what))
+    .collect();
+    (!parts.is_empty())
+        .then(|| format!("snag: races may be missing that need what was forgotten: {}", parts.join("; ")))
+}
+
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
@@ -366,10 +424,44 @@ mod tests {
     }
 
     #[test]
+    fn stacks_are_shown_where_they_say_more_than_the_place() {
+        let mut report = report();
+        let frame = |function: &str, file: &str, line| Frame {
+            function: function.to_owned(),
+            place: Some(Place { file: file.to_owned(), line, column: 5 }),
+            inlined: false,
+        };
+        let stack = vec![
+            frame("core::ptr::write", "~rust/library/core/src/ptr/mod.rs", 3),
+            frame("core::hint::black_box", "~rust/library/core/src/hint.rs", 4),
+            frame("bank::one", "src/main.rs", 6),
+            frame("bank::main", "src/main.rs", 16),
+        ];
+        report.findings[0].locations[2].stack = vec![stack[2].clone()];
+        report.findings[0].locations[0].stack.clone_from(&stack);
+        report.findings[0].locations[3].stack = stack;
+        let text = render(&report, &WIDE);
+        let told = "  how `a` and `b` got there:\n       core::ptr::write (~rust/library/core/src/ptr/mod.rs:3:5)\n       \
+                    bank::one (src/main.rs:6:5)\n       bank::main (src/main.rs:16:5)\n";
+        assert!(text.contains(told) && text.matches("got there").count() == 1, "{text}");
+    }
+
+    #[test]
+    fn what_was_forgotten_of_memory_is_said() {
+        let mut report = report();
+        let memory = MemoryStats { live_threads: 4, ..MemoryStats::default() };
+        report.stats.memory = Some(memory);
+        assert!(!render(&report, &WIDE).contains("forgotten"));
+        report.stats.memory = Some(MemoryStats { forgotten: 1234, resets: 1, ..memory });
+        let text = render(&report, &Style { width: 300, ..WIDE });
+        assert!(text.contains("1,234 accesses of bytes that more threads accessed than are kept; all accesses before each of 1 reset\n"), "{text}");
+    }
+
+    #[test]
     fn a_clean_run_is_one_line() {
         let mut report = report();
         report.findings.clear();
-        report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2 };
+        report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, memory: None };
         let text = render(&report, &WIDE);
         assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
     }

@@ -115,6 +115,9 @@ fn other() {
             thread,
             label: label.to_owned(),
             held: held.collect(),
+            access: None,
+            package: None,
+            stack: Vec::new(),
         }
     }
 
@@ -159,7 +162,7 @@ fn other() {
             run: "7".to_owned(),
             program: ProgramStatus { exit: Some(0), signal: None },
             findings: vec![inversion()],
-            stats: Stats { events: 12345, threads: 4, processes: 1 },
+            stats: Stats { events: 12345, threads: 4, processes: 1, memory: None },
             warnings: Vec::new(),
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
 
+pub mod memory;
+
 use snag_trace::{Mode, ObjectKind};
 
 use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, Step, ThreadRef};
@@ -137,18 +139,24 @@ impl<'a> Case<'a> {
     /// Adds a place of the finding, unless it is not known or already there.
     pub fn at(&mut self, role: &str, thread: ThreadId, site: SiteId, label: String, held: &[Hold]) {
         let Some(place) = self.place(site) else { return };
-        let held = held
-            .iter()
-            .map(|hold| Held {
-                name: self.plain(ObjectId(hold.object)),
-                acquired: self.place(SiteId(hold.site)),
-            })
-            .collect();
-        let thread = self.index_of(thread);
-        let location = Location { role: role.to_owned(), place, thread, label, held };
+        let (held, thread) = (self.held(held), self.index_of(thread));
+        let role = role.to_owned();
+        let (access, package, stack) = (None, None, Vec::new());
+        self.add(Location { role, place, thread, label, held, access, package, stack });
+    }
+
+    fn add(&mut self, location: Location) {
         if !self.locations.contains(&location) {
             self.locations.push(location);
         }
+    }
+
+    fn held(&self, holds: &[Hold]) -> Vec<Held> {
+        let held = |hold: &Hold| Held {
+            name: self.plain(ObjectId(hold.object)),
+            acquired: self.place(SiteId(hold.site)),
+        };
+        holds.iter().map(held).collect()
     }
 
     /// Adds a step of the witness.
@@ -156,6 +164,11 @@ impl<'a> Case<'a> {
         let place = self.place(site);
         let thread = self.index_of(thread);
         self.witness.push(Step { thread, action, place });
+    }
+
+    /// The dependencies in whose code the finding's places are.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        self.locations.iter().filter_map(|location| location.package.as_deref())
     }
 
     /// Adds a remark.
@@ -216,12 +229,23 @@ pub fn waits_to(case: &Case<'_>, wait: &Blocked) -> String {
 /// What a thread held just before one of its events, outermost first.
 #[must_use]
 pub fn held_before(execution: &Execution, event: u32) -> Vec<Hold> {
-    let thread = execution.events[event as usize].thread;
-    let is_held =
-        |section: &&Section| section.begin < event && section.end.map_or(section.open, |end| end >= event);
+    held_where(execution, execution.events[event as usize].thread, |section| {
+        section.begin < event && section.end.map_or(section.open, |end| end >= event)
+    })
+}
+
+/// What a thread held just after one of its events, outermost first.
+#[must_use]
+pub fn held_after(execution: &Execution, event: u32) -> Vec<Hold> {
+    held_where(execution, execution.events[event as usize].thread, |section| {
+        section.begin <= event && section.end.map_or(section.open, |end| end > event)
+    })
+}
+
+fn held_where(execution: &Execution, thread: ThreadId, is_held: impl Fn(&Section) -> bool) -> Vec<Hold> {
     let hold = |section: &Section| {
         let begin = &execution.events[section.begin as usize];
         Hold { object: section.lock.0, mode: section.mode, seq: begin.seq, site: begin.site.0 }
     };
-    execution.sections().of_thread(thread).filter(is_held).map(hold).collect()
+    execution.sections().of_thread(thread).filter(|section| is_held(section)).map(hold).collect()
 }
