@@ -1,0 +1,21 @@
+//! Races: what an `ArcSwap` holds is replaced in order, and here written in place instead.
+
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use shared::Shared;
+
+pub fn main() {
+    let current = ArcSwap::new(Arc::new(Shared::new(0_u64)));
+    let write = || {
+        let seen = current.load_full();
+        // SAFETY: none, the other thread does it too.
+        unsafe { *seen.get() += 1 }; //~ data_race
+        std::mem::forget(seen);
+    };
+    thread::scope(|scope| {
+        scope.spawn(write);
+        scope.spawn(write);
+    });
+}

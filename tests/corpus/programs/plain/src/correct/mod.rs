@@ -1,0 +1,118 @@
+//! Programs without a race.
+
+use shared::Program;
+
+mod adjacent_bytes;
+mod arc_drop;
+mod arc_get_mut;
+mod arc_homemade;
+mod arc_make_mut;
+mod arc_try_unwrap;
+mod arc_weak;
+mod atomic_then_plain;
+mod atomics_compute;
+mod atomics_of_two_sizes_ordered;
+mod barrier_phases;
+mod chain_of_everything;
+mod cmpxchg16b;
+mod compare_exchange_fails_acquire;
+mod condvar_queue;
+mod dekker;
+mod fence_and_acquire_load;
+mod fence_seq_cst_pair;
+mod fences;
+mod lazy_statics;
+mod locks;
+mod many_releases;
+mod many_threads_in_turn;
+mod many_threads_live;
+mod mapping_reuse;
+mod memory_reuse;
+mod message_passing;
+mod mpsc_transfer;
+mod once_is_completed;
+mod packed_neighbours;
+mod panics;
+mod park_token;
+mod poisoned_lock;
+mod pthread_barrier_and_once;
+mod pthread_key_destructor;
+mod pthreads;
+mod published_pointer;
+mod release_sequence;
+mod rwlock_writer_after_readers;
+mod scope_chunks;
+mod scope_join_then_write;
+mod seqlock;
+mod simd_neighbours;
+mod spinlocks;
+mod split_at_mut;
+mod stack_lent_until_join;
+mod static_mut_before_spawn;
+mod std_inside;
+mod sync_channel_capacity;
+mod sync_channel_rendezvous;
+mod sync_channel_semaphore;
+mod thread_local_destructor;
+mod through_the_kernel;
+mod unions_and_enums;
+mod vec_behind_rwlock;
+
+/// All of them, by name.
+pub const PROGRAMS: &[Program] = &[
+    ("correct/adjacent_bytes", adjacent_bytes::main),
+    ("correct/arc_drop", arc_drop::main),
+    ("correct/arc_get_mut", arc_get_mut::main),
+    ("correct/arc_homemade", arc_homemade::main),
+    ("correct/arc_make_mut", arc_make_mut::main),
+    ("correct/arc_try_unwrap", arc_try_unwrap::main),
+    ("correct/arc_weak", arc_weak::main),
+    ("correct/atomic_then_plain", atomic_then_plain::main),
+    ("correct/atomics_compute", atomics_compute::main),
+    ("correct/atomics_of_two_sizes_ordered", atomics_of_two_sizes_ordered::main),
+    ("correct/barrier_phases", barrier_phases::main),
+    ("correct/chain_of_everything", chain_of_everything::main),
+    ("correct/cmpxchg16b", cmpxchg16b::main),
+    ("correct/compare_exchange_fails_acquire", compare_exchange_fails_acquire::main),
+    ("correct/condvar_queue", condvar_queue::main),
+    ("correct/dekker", dekker::main),
+    ("correct/fence_and_acquire_load", fence_and_acquire_load::main),
+    ("correct/fence_seq_cst_pair", fence_seq_cst_pair::main),
+    ("correct/fences", fences::main),
+    ("correct/lazy_statics", lazy_statics::main),
+    ("correct/locks", locks::main),
+    ("correct/many_releases", many_releases::main),
+    ("correct/many_threads_in_turn", many_threads_in_turn::main),
+    ("correct/many_threads_live", many_threads_live::main),
+    ("correct/mapping_reuse", mapping_reuse::main),
+    ("correct/memory_reuse", memory_reuse::main),
+    ("correct/message_passing", message_passing::main),
+    ("correct/mpsc_transfer", mpsc_transfer::main),
+    ("correct/once_is_completed", once_is_completed::main),
+    ("correct/packed_neighbours", packed_neighbours::main),
+    ("correct/panics", panics::main),
+    ("correct/park_token", park_token::main),
+    ("correct/poisoned_lock", poisoned_lock::main),
+    ("correct/pthread_barrier_and_once", pthread_barrier_and_once::main),
+    ("correct/pthread_key_destructor", pthread_key_destructor::main),
+    ("correct/pthreads", pthreads::main),
+    ("correct/published_pointer", published_pointer::main),
+    ("correct/release_sequence", release_sequence::main),
+    ("correct/rwlock_writer_after_readers", rwlock_writer_after_readers::main),
+    ("correct/scope_chunks", scope_chunks::main),
+    ("correct/scope_join_then_write", scope_join_then_write::main),
+    ("correct/seqlock", seqlock::main),
+    ("correct/simd_neighbours", simd_neighbours::main),
+    ("correct/spinlocks", spinlocks::main),
+    ("correct/split_at_mut", split_at_mut::main),
+    ("correct/stack_lent_until_join", stack_lent_until_join::main),
+    ("correct/static_mut_before_spawn", static_mut_before_spawn::main),
+    ("correct/std_inside", std_inside::main),
+    ("correct/sync_channel_capacity", sync_channel_capacity::main),
+    ("correct/sync_channel_rendezvous", sync_channel_rendezvous::main),
+    ("correct/sync_channel_semaphore", sync_channel_semaphore::main),
+    ("correct/thread_local_destructor", thread_local_destructor::main),
+    ("correct/through_the_kernel", through_the_kernel::main),
+    ("correct/unions_and_enums", unions_and_enums::main),
+    ("correct/vec_behind_rwlock", vec_behind_rwlock::main),
+];

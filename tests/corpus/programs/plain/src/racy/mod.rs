@@ -1,0 +1,140 @@
+//! Programs that race.
+
+use shared::Program;
+
+mod after_many_releases;
+mod after_many_threads;
+mod arc_count_is_no_lock;
+mod arc_homemade_relaxed;
+mod arc_pointer_written;
+mod atomic_and_plain_read;
+mod atomic_load_and_plain_write;
+mod atomics_of_two_sizes;
+mod barrier_once_only;
+mod barrier_same_phase;
+mod bits_of_one_byte;
+mod cell_between_threads;
+mod closures_borrow_one_cell;
+mod cmpxchg16b_relaxed;
+mod compare_exchange_fails_relaxed;
+mod condvar_notify_is_no_edge;
+mod copy_over_byte;
+mod dekker_relaxed_exit;
+mod ended_before_the_next;
+mod fence_after_store;
+mod fence_without_acquire;
+mod fill_over_word;
+mod finished_is_no_join;
+mod free_after_use;
+mod guard_outlived;
+mod joined_the_wrong_one;
+mod lazy_by_hand;
+mod lazy_lock_interior;
+mod lock_for_writers_only;
+mod many_threads_live;
+mod message_relaxed_load;
+mod message_relaxed_store;
+mod mpsc_after_send;
+mod mpsc_other_direction;
+mod packed_overlap;
+mod park_not_taken;
+mod pthread_rwlock_readers_write;
+mod pthreads_unlocked;
+mod rc_between_threads;
+mod refcell_between_threads;
+mod release_sequence_broken;
+mod release_sequence_own_store;
+mod ring_relaxed;
+mod rmw_acquire_only;
+mod rwlock_reader_after_reader;
+mod rwlock_readers_write;
+mod scope_main_meanwhile;
+mod seqlock_plain;
+mod simd_load_overlap;
+mod simd_store_overlap;
+mod sleep_is_no_order;
+mod slices_overlap;
+mod spinlock_relaxed;
+mod stack_of_another;
+mod static_mut_counter;
+mod thread_local_destructor_after_scope;
+mod thread_local_lent;
+mod try_lock_ignored;
+mod two_locks;
+mod union_other_field;
+mod unpark_then_write;
+mod use_after_free;
+mod use_after_free_reused;
+mod vec_buffer_moves;
+mod vec_grows_meanwhile;
+mod volatile_flag;
+
+/// All of them, by name.
+pub const PROGRAMS: &[Program] = &[
+    ("racy/after_many_releases", after_many_releases::main),
+    ("racy/after_many_threads", after_many_threads::main),
+    ("racy/arc_count_is_no_lock", arc_count_is_no_lock::main),
+    ("racy/arc_homemade_relaxed", arc_homemade_relaxed::main),
+    ("racy/arc_pointer_written", arc_pointer_written::main),
+    ("racy/atomic_and_plain_read", atomic_and_plain_read::main),
+    ("racy/atomic_load_and_plain_write", atomic_load_and_plain_write::main),
+    ("racy/atomics_of_two_sizes", atomics_of_two_sizes::main),
+    ("racy/barrier_once_only", barrier_once_only::main),
+    ("racy/barrier_same_phase", barrier_same_phase::main),
+    ("racy/bits_of_one_byte", bits_of_one_byte::main),
+    ("racy/cell_between_threads", cell_between_threads::main),
+    ("racy/closures_borrow_one_cell", closures_borrow_one_cell::main),
+    ("racy/cmpxchg16b_relaxed", cmpxchg16b_relaxed::main),
+    ("racy/compare_exchange_fails_relaxed", compare_exchange_fails_relaxed::main),
+    ("racy/condvar_notify_is_no_edge", condvar_notify_is_no_edge::main),
+    ("racy/copy_over_byte", copy_over_byte::main),
+    ("racy/dekker_relaxed_exit", dekker_relaxed_exit::main),
+    ("racy/ended_before_the_next", ended_before_the_next::main),
+    ("racy/fence_after_store", fence_after_store::main),
+    ("racy/fence_without_acquire", fence_without_acquire::main),
+    ("racy/fill_over_word", fill_over_word::main),
+    ("racy/finished_is_no_join", finished_is_no_join::main),
+    ("racy/free_after_use", free_after_use::main),
+    ("racy/guard_outlived", guard_outlived::main),
+    ("racy/joined_the_wrong_one", joined_the_wrong_one::main),
+    ("racy/lazy_by_hand", lazy_by_hand::main),
+    ("racy/lazy_lock_interior", lazy_lock_interior::main),
+    ("racy/lock_for_writers_only", lock_for_writers_only::main),
+    ("racy/many_threads_live", many_threads_live::main),
+    ("racy/message_relaxed_load", message_relaxed_load::main),
+    ("racy/message_relaxed_store", message_relaxed_store::main),
+    ("racy/mpsc_after_send", mpsc_after_send::main),
+    ("racy/mpsc_other_direction", mpsc_other_direction::main),
+    ("racy/packed_overlap", packed_overlap::main),
+    ("racy/park_not_taken", park_not_taken::main),
+    ("racy/pthread_rwlock_readers_write", pthread_rwlock_readers_write::main),
+    ("racy/pthreads_unlocked", pthreads_unlocked::main),
+    ("racy/rc_between_threads", rc_between_threads::main),
+    ("racy/refcell_between_threads", refcell_between_threads::main),
+    ("racy/release_sequence_broken", release_sequence_broken::main),
+    ("racy/release_sequence_own_store", release_sequence_own_store::main),
+    ("racy/ring_relaxed", ring_relaxed::main),
+    ("racy/rmw_acquire_only", rmw_acquire_only::main),
+    ("racy/rwlock_reader_after_reader", rwlock_reader_after_reader::main),
+    ("racy/rwlock_readers_write", rwlock_readers_write::main),
+    ("racy/scope_main_meanwhile", scope_main_meanwhile::main),
+    ("racy/seqlock_plain", seqlock_plain::main),
+    ("racy/simd_load_overlap", simd_load_overlap::main),
+    ("racy/simd_store_overlap", simd_store_overlap::main),
+    ("racy/sleep_is_no_order", sleep_is_no_order::main),
+    ("racy/slices_overlap", slices_overlap::main),
+    ("racy/spinlock_relaxed", spinlock_relaxed::main),
+    ("racy/stack_of_another", stack_of_another::main),
+    ("racy/static_mut_counter", static_mut_counter::main),
+    ("racy/thread_local_destructor_after_scope", thread_local_destructor_after_scope::main),
+    ("racy/thread_local_lent", thread_local_lent::main),
+    ("racy/try_lock_ignored", try_lock_ignored::main),
+    ("racy/two_locks", two_locks::main),
+    ("racy/union_other_field", union_other_field::main),
+    ("racy/unpark_then_write", unpark_then_write::main),
+    ("racy/use_after_free", use_after_free::main),
+    ("racy/use_after_free_reused", use_after_free_reused::main),
+    ("racy/vec_buffer_moves", vec_buffer_moves::main),
+    ("racy/vec_grows_meanwhile", vec_grows_meanwhile::main),
+    ("racy/volatile_flag", volatile_flag::main),
+];
