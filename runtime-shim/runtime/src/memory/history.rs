@@ -327,7 +327,7 @@ impl History {
             return;
         }
         // Nothing came after the last marker: it is set right.
-        let part = if self.marker.addr() % PART_BYTES == 0 { self.part } else { 0 };
+        let part = if self.marker.addr().is_multiple_of(PART_BYTES) { self.part } else { 0 };
         if self.marker.wrapping_add(1) == self.next {
             self.write_marker(self.marker, part);
         } else {
@@ -364,7 +364,7 @@ impl History {
         self.next = next;
         // SAFETY: attached, so within the thread's part or the one behind, see the module.
         unsafe { at.write_volatile(event) };
-        next.addr() % PART_BYTES == 0
+        next.addr().is_multiple_of(PART_BYTES)
     }
 
     /// Appends an access `cell` that goes on for `bytes` bytes, which are in `granules` granules.
@@ -372,7 +372,7 @@ impl History {
     /// # Safety
     /// Attached.
     pub(super) unsafe fn append_range(&mut self, event: Event, granules: usize, bytes: usize) {
-        if self.next.wrapping_add(1).addr() % PART_BYTES == 0 {
+        if self.next.wrapping_add(1).addr().is_multiple_of(PART_BYTES) {
             self.begin_part();
         }
         // SAFETY: attached.
@@ -384,7 +384,7 @@ impl History {
 
     /// Goes on in a new part if this one is full.
     pub(super) fn turn(&mut self) {
-        if self.next.addr() % PART_BYTES == 0 {
+        if self.next.addr().is_multiple_of(PART_BYTES) {
             self.begin_part();
         }
     }

@@ -22,19 +22,25 @@
 
 #[cfg(snag_memory)]
 mod abi;
+mod access;
 mod arena;
 #[cfg(snag_memory)]
 mod atomics;
+mod block;
 mod cells;
 mod clock;
 mod context;
+mod counts;
 mod history;
 mod kernel;
 mod layout;
 mod lock;
 mod maps;
 mod place;
+mod sample;
 mod start;
 mod sync_var;
 mod thread;
+mod unwind;
+mod verdict;
 mod word;

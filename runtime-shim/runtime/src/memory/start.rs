@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{kernel, layout};
+use super::{kernel, layout, sample};
 
 const UNKNOWN: u8 = 0;
 const STARTING: u8 = 1;
@@ -30,6 +30,7 @@ pub(super) fn start() {
     if !mapped {
         kernel::say(NO_ROOM);
     }
+    sample::start();
     STATE.store(if mapped { READY } else { INERT }, Ordering::Release);
 }
 

@@ -17,6 +17,7 @@ use core::arch::{asm, global_asm};
 use super::clock::Clock;
 use super::history::History;
 use super::layout::Cell;
+use super::sample;
 
 global_asm!(
     ".pushsection .tbss.snag,\"awT\",@nobits",
@@ -73,6 +74,8 @@ pub(super) struct Thread {
     pub(super) busy: bool,
     /// What is remembered of its accesses.
     pub(super) history: History,
+    /// First address and size of the range whose granules it is going through; empty if none.
+    pub(super) range: (usize, usize),
 }
 
 /// Reads one of the thread-local words.
@@ -149,9 +152,10 @@ pub(super) fn key_read() -> Cell {
 }
 
 /// Says which cells the calling thread's accesses leave from now on. Epoch 0 is no thread: such a cell is
-/// never found, and what is not found is looked at closely.
+/// never found, and what is not found is looked at closely; so it is where every access is recorded.
 #[inline(always)]
 pub(super) fn set_keys(slot: u32, epoch: u32) {
+    let epoch = if sample::records_all() { 0 } else { epoch };
     let twice = |cell: Cell| u64::from(cell.0) << 32 | u64::from(cell.0);
     let (read, write) =
         (twice(Cell::new(0xff, slot, epoch, true)), twice(Cell::new(0xff, slot, epoch, false)));

@@ -99,6 +99,18 @@ pub fn record_at(kind: Kind, mode: Mode, flags: Flags, object: u32, at: At, arg:
     })
 }
 
+/// Records an event of a long kind. Gives its sequence number, 0 if it was not recorded.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn record_long(kind: Kind, mode: Mode, at: At, payload: &[u8]) -> u64 {
+    if !on() {
+        return 0;
+    }
+    threads::with(|local| {
+        let site = sites::number_at(local, at);
+        local.write(kind, mode, Flags::NONE, 0, site, 0, payload)
+    })
+}
+
 /// The next sequence number.
 #[inline]
 fn tick() -> u64 {

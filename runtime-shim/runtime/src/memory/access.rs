@@ -1,0 +1,386 @@
+//! Plain accesses: the way of one that its granule does not show already.
+//!
+//! The fast paths, in [`super::abi`], return where a cell of the granule says that the calling thread did
+//! the same in its present epoch. What comes here is compared with what others did, remembered in the
+//! history and written into a cell.
+//!
+//! Invariants:
+//! * A granule with none but the thread's own cells is written as a whole, by one store of 16 bytes, from
+//!   which the next fast path's load can be forwarded. Otherwise only the thread's own cell is written,
+//!   so that no other thread's cell can come back after shadow memory was cleared.
+//! * The event goes into the history before its cell is written.
+//! * Nothing happens for a thread that is not followed or that is in an ignore region.
+
+use core::arch::x86_64::{__m128i, _mm_cvtsi64_si128, _mm_store_si128};
+
+use snag_trace::{Flags, Kind, Mode};
+
+use super::cells::{self, Granule};
+use super::history::{Event, Nature};
+use super::layout::{CELLS, Cell, GRANULE, cells_at, mask_of};
+use super::place::Place;
+use super::thread::{self, Thread};
+use super::{context, counts, sample, verdict};
+use crate::recorder;
+
+/// The calling thread's cell for an access to all bytes, as the fast paths compare it.
+#[inline(always)]
+fn key<const WRITE: bool>() -> Cell {
+    if WRITE { thread::key_write() } else { thread::key_read() }
+}
+
+/// The cell of an access by `thread` now.
+///
+/// # Safety
+/// `thread` is the calling thread's.
+#[inline(always)]
+unsafe fn cell_of<const WRITE: bool>(thread: *mut Thread, mask: u32) -> Cell {
+    // SAFETY: the caller's promise.
+    let (slot, epoch) = unsafe { ((*thread).slot, (*thread).epoch) };
+    Cell::new(mask, slot, epoch, !WRITE)
+}
+
+/// # Safety
+/// `cells` is a granule's place in the shadow memory.
+#[inline(always)]
+unsafe fn load(cells: *const Cell) -> (u64, u64) {
+    let halves = cells.cast::<u64>();
+    // SAFETY: mapped and aligned. Other threads write there as well, by plain stores that are never torn
+    // within a cell; volatile, so that each is read once.
+    unsafe { (halves.read_volatile(), halves.add(1).read_volatile()) }
+}
+
+fn granule((low, high): (u64, u64)) -> Granule {
+    [low, low >> 32, high, high >> 32].map(|cell| Cell(cell as u32))
+}
+
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+unsafe fn store_all(cells: *mut Cell, first: Cell, second: Cell) {
+    let low = u64::from(first.0) | u64::from(second.0) << 32;
+    // SAFETY: mapped and aligned to 16; see `load`.
+    unsafe { _mm_store_si128(cells.cast::<__m128i>(), _mm_cvtsi64_si128(low.cast_signed())) };
+}
+
+/// Whether the calling thread did this to the bytes of `mask` in its present epoch.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+unsafe fn is_known(cells: *const Cell, key: Cell, mask: u32) -> bool {
+    use core::arch::x86_64::{
+        _mm_cmpeq_epi32, _mm_load_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi32,
+    };
+    // A write is a read as well; bytes that are not asked for do not matter.
+    let indifferent = !mask << 24 | key.0 & 1;
+    // SAFETY: mapped and aligned; SSE2 is part of x86-64.
+    unsafe {
+        let cells = _mm_load_si128(cells.cast());
+        let cells = _mm_or_si128(cells, _mm_set1_epi32(indifferent.cast_signed()));
+        _mm_movemask_epi8(_mm_cmpeq_epi32(cells, _mm_set1_epi32(key.0.cast_signed()))) != 0
+    }
+}
+
+/// Whether the calling thread did this to the bytes of `mask` in its present epoch.
+///
+/// # Safety
+/// `cells` is a granule's place in the shadow memory.
+#[inline(always)]
+pub(super) unsafe fn is_known_now<const WRITE: bool>(cells: *const Cell, mask: u32) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { is_known(cells, key::<WRITE>(), mask) }
+}
+
+/// An access to the bytes of `mask` of one granule that its cells do not show.
+///
+/// # Safety
+/// `cells` is that granule's place in the shadow memory.
+#[inline(always)]
+pub(super) unsafe fn slow<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let thread = thread::current();
+    // SAFETY: the calling thread's, if not null; the cells are the caller's promise.
+    unsafe {
+        if thread.is_null() || (*thread).ignore != 0 || sample::records_all() {
+            return unusual::<WRITE>(address, pc, cells, mask);
+        }
+        let new = cell_of::<WRITE>(thread, mask);
+        let halves = load(cells);
+        let (first, second) = (Cell(halves.0 as u32), Cell((halves.0 >> 32) as u32));
+        let is_own = |cell: Cell| cell.is_empty() || cell.same_slot(new);
+        if halves.1 == 0
+            && is_own(first)
+            && is_own(second)
+            && let Some((first, second)) = cells::own(first, second, new)
+        {
+            let context = context::current();
+            let place = Place::new(pc, context);
+            let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
+            store_all(cells, first, second);
+            if full || context != (*thread).history.noted {
+                remember(thread);
+            }
+            return;
+        }
+        general(thread, address, pc, cells, new, Nature::Plain);
+    }
+}
+
+/// What [`slow`] does not do itself: no thread, an ignore region, or every access is to be recorded.
+///
+/// # Safety
+/// As [`slow`].
+#[cold]
+#[inline(never)]
+unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let thread = thread::current();
+    // SAFETY: as in `slow`.
+    unsafe {
+        if thread.is_null() || (*thread).ignore != 0 {
+            return;
+        }
+        let address = address & !(GRANULE - 1) | mask.trailing_zeros() as usize;
+        record_access(thread, WRITE, address, mask.count_ones() as usize, pc);
+        general(thread, address, pc, cells, cell_of::<WRITE>(thread, mask), Nature::Plain);
+    }
+}
+
+/// # Safety
+/// `thread` is the calling thread's.
+unsafe fn record_access(thread: *mut Thread, write: bool, address: usize, size: usize, pc: usize) {
+    let kind = if write { Kind::MemoryWrite } else { Kind::MemoryRead };
+    let arg = address as u64 & ((1 << 48) - 1) | (size.min(0xffff) as u64) << 48;
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*thread).ignore += 1;
+        recorder::record_at(kind, Mode::None, Flags::NONE, 0, recorder::At::Code(pc), arg);
+        (*thread).ignore -= 1;
+    }
+}
+
+/// After an append: a new part of the history if one is due, and the context in its table.
+///
+/// # Safety
+/// `thread` is the calling thread's.
+#[cold]
+#[inline(never)]
+unsafe fn remember(thread: *mut Thread) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*thread).history.turn();
+        (*thread).history.noted = context::note_current();
+    }
+}
+
+/// # Safety
+/// `thread` is the calling thread's.
+#[inline(always)]
+unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature: Nature) {
+    let context = context::current();
+    // SAFETY: the caller's promise; a thread that is followed has a history.
+    unsafe {
+        let full = (*thread).history.append(Event::access(address, new, nature, Place::new(pc, context)));
+        if full || context != (*thread).history.noted {
+            remember(thread);
+        }
+    }
+}
+
+/// Compares access `new` with all cells of its granule, remembers it and writes its cell.
+///
+/// # Safety
+/// `thread` is the calling thread's, not ignoring; `cells` are of the granule of `address`.
+#[inline(never)]
+unsafe fn general(
+    thread: *mut Thread,
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    new: Cell,
+    nature: Nature,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        log(thread, address, pc, new, nature);
+        settle(thread, address, pc, cells, new, nature);
+    }
+}
+
+/// [`general`] for an access that is in the history already.
+///
+/// # Safety
+/// As [`general`].
+#[inline(always)]
+unsafe fn settle(
+    thread: *mut Thread,
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    new: Cell,
+    nature: Nature,
+) {
+    // SAFETY: the caller's promise.
+    let before = granule(unsafe { load(cells) });
+    // SAFETY: the caller's promise; the clock is only changed by its own thread.
+    let clock = unsafe { &(*thread).clock };
+    let is_ordered = |cell: Cell| cell.epoch() <= u32::from(clock.epoch_of(cell.slot()));
+    let found = cells::compare(before, new, is_ordered);
+    let mut place = found.place;
+    if place == CELLS {
+        let (index, lost) = cells::victim(before, (new.0 as usize >> 1) ^ (address >> 3), is_ordered);
+        place = index;
+        if lost {
+            counts::evicted(new.slot());
+        }
+    }
+    // SAFETY: one of the granule's four cells; see `load`.
+    unsafe { cells.add(place).write_volatile(found.store) };
+    if found.races | found.ordered != 0 || found.atomics {
+        // SAFETY: the caller's promise.
+        unsafe { verdict::met(thread, address, pc, new, nature, before, found) };
+    }
+}
+
+/// An access to `size` bytes from `start` that may lie in several granules.
+///
+/// # Safety
+/// The calling thread makes that access.
+#[inline(always)]
+pub(super) unsafe fn range<const WRITE: bool>(start: usize, size: usize, pc: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { range_of::<WRITE>(start, size, pc, Nature::Plain) }
+}
+
+/// As [`range`], of any nature.
+///
+/// # Safety
+/// As [`range`].
+#[inline(always)]
+pub(super) unsafe fn range_of<const WRITE: bool>(start: usize, size: usize, pc: usize, nature: Nature) {
+    let key = key::<WRITE>();
+    let mut at = start;
+    while at < start + size {
+        let mask = mask_of(at, start + size - at);
+        let cells = core::ptr::with_exposed_provenance::<Cell>(cells_at(at));
+        // SAFETY: a granule's place in the shadow memory.
+        if !unsafe { is_known(cells, key, mask) } {
+            // SAFETY: the caller's promise.
+            return unsafe { rest_of_range::<WRITE>(start, size, pc, nature, at) };
+        }
+        at = (at & !(GRANULE - 1)) + GRANULE;
+    }
+}
+
+/// The rest, from `at`, of a range of which the granules before show the access already.
+///
+/// # Safety
+/// As [`range`].
+#[inline(never)]
+unsafe fn rest_of_range<const WRITE: bool>(start: usize, size: usize, pc: usize, nature: Nature, at: usize) {
+    let thread = thread::current();
+    // SAFETY: the calling thread's, if not null.
+    unsafe {
+        if thread.is_null() || (*thread).ignore != 0 {
+            return;
+        }
+        if sample::records_all() {
+            record_access(thread, WRITE, start, size, pc);
+        }
+        (*thread).range = (start, size);
+        log_range::<WRITE>(thread, at, start + size - at, pc, nature);
+        settle_range::<WRITE>(thread, at, start + size, pc, nature);
+        (*thread).range = (0, 0);
+    }
+}
+
+/// # Safety
+/// `thread` is the calling thread's, not ignoring.
+unsafe fn log_range<const WRITE: bool>(
+    thread: *mut Thread,
+    start: usize,
+    size: usize,
+    pc: usize,
+    nature: Nature,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let new = cell_of::<WRITE>(thread, mask_of(start, size));
+        let granules = (start % GRANULE + size).div_ceil(GRANULE);
+        if granules == 1 {
+            return log(thread, start, pc, new, nature);
+        }
+        let context = context::current();
+        let event = Event::access(start, new, nature, Place::new(pc, context));
+        (*thread).history.append_range(event, granules, size);
+        if context != (*thread).history.noted {
+            remember(thread);
+        }
+    }
+}
+
+/// # Safety
+/// As [`log_range`].
+#[inline(always)]
+unsafe fn settle_range<const WRITE: bool>(
+    thread: *mut Thread,
+    start: usize,
+    end: usize,
+    pc: usize,
+    nature: Nature,
+) {
+    let key = key::<WRITE>();
+    let mut at = start;
+    while at < end {
+        let mask = mask_of(at, end - at);
+        let cells = core::ptr::with_exposed_provenance_mut::<Cell>(cells_at(at));
+        // SAFETY: a granule's place in the shadow memory, and the caller's promise.
+        unsafe {
+            if !is_known(cells, key, mask) {
+                let new = cell_of::<WRITE>(thread, mask);
+                let halves = load(cells);
+                let first = Cell(halves.0 as u32);
+                // Most often: empty, or one cell of the thread's own.
+                if halves.1 | halves.0 >> 32 == 0
+                    && (first.is_empty() || first.same_slot(new))
+                    && let Some((first, second)) = cells::own(first, Cell::EMPTY, new)
+                {
+                    store_all(cells, first, second);
+                } else {
+                    settle(thread, at, pc, cells, new, nature);
+                }
+            }
+        }
+        at = (at & !(GRANULE - 1)) + GRANULE;
+    }
+}
+
+/// Compares an atomic access with the plain ones to its bytes. Gives them to `report` where they
+/// conflict and nothing orders them.
+///
+/// # Safety
+/// `thread` is the calling thread's.
+#[inline]
+pub(super) unsafe fn plain_races(
+    thread: *mut Thread,
+    address: usize,
+    size: usize,
+    write: bool,
+    mut report: impl FnMut(Cell, usize),
+) {
+    // SAFETY: the caller's promise.
+    let (clock, slot) = unsafe { (&(*thread).clock, (*thread).slot) };
+    for at in [address, address + GRANULE].into_iter().take(size.div_ceil(GRANULE)) {
+        let mask = mask_of(at, size);
+        let cells = core::ptr::with_exposed_provenance::<Cell>(cells_at(at));
+        // SAFETY: a granule's place in the shadow memory.
+        for cell in granule(unsafe { load(cells) }) {
+            let conflicts = cell.mask() & mask != 0 && (write || !cell.is_read());
+            if conflicts
+                && cell.slot() != slot as usize
+                && cell.epoch() > u32::from(clock.epoch_of(cell.slot()))
+            {
+                report(cell, at);
+            }
+        }
+    }
+}
