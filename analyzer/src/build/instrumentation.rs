@@ -43,10 +43,13 @@ const FLAGS: [&str; 3] = [
     "-Cstrip=none",
 ];
 
-/// Options of code generation that are taken away: LTO needs bitcode of the instrumented std, which has
-/// none, and binds a program's own allocator before the linker can put ours in between. What is
-/// executed stays the same without.
-const REMOVED: [&str; 2] = ["lto", "linker-plugin-lto"];
+/// Options of code generation that are taken away, without which a program does the same.
+///
+/// * LTO needs bitcode of the instrumented std, which has none, and binds a program's own allocator
+///   before the linker can put ours in between. rustc's own "thin local LTO" stays.
+/// * The passes of a list must all be of the kind of its first one: the user's could only be joined to
+///   ours if they happened to be passes over modules.
+const REMOVED: [&str; 3] = ["lto", "linker-plugin-lto", "passes"];
 
 /// Every flag there is: where they differ, so does what is compiled with them.
 #[must_use]
@@ -54,10 +57,9 @@ pub fn all_flags() -> Vec<&'static str> {
     [PASSES].into_iter().chain(LLVM_OPTIONS).chain(FLAGS).collect()
 }
 
-/// Changes a command line of rustc, or of rustdoc for doctests, so that the crate is instrumented. Passes
-/// of the user's own run before these.
+/// Changes a command line of rustc, or of rustdoc for doctests, so that the crate is instrumented.
 pub fn instrument(arguments: &mut Vec<OsString>) {
-    remove_lto(arguments);
+    remove(arguments);
     let options = codegen_options(arguments);
     let debuginfo = options.iter().filter_map(|option| option.value_of("debuginfo")).next_back();
     let has_debuginfo = debuginfo.is_some_and(names_functions);
@@ -81,8 +83,8 @@ pub fn instrument(arguments: &mut Vec<OsString>) {
     }
 }
 
-/// Takes what asks for LTO from a command line.
-fn remove_lto(arguments: &mut Vec<OsString>) {
+/// Takes [`REMOVED`] options from a command line.
+fn remove(arguments: &mut Vec<OsString>) {
     let found = codegen_options(arguments);
     for option in found.iter().rev().filter(|option| REMOVED.contains(&&*option.name)) {
         arguments.drain(option.at.clone());
@@ -164,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn lto_is_taken_away_in_every_spelling_and_nothing_else_is() {
-        let line = "-C opt-level=3 -C lto=fat -Clto --codegen lto=thin -C linker_plugin_lto -Clinker-plugin-lto=yes -Cltoo a";
+    fn lto_and_passes_are_taken_away_in_every_spelling_and_nothing_else_is() {
+        let line = "-C opt-level=3 -C lto=fat -Clto --codegen lto=thin -C linker_plugin_lto -Cpasses=gvn -Clinker-plugin-lto=yes -Cltoo a";
         let left = instrumented(line);
         assert_eq!(left[..4], ["-C", "opt-level=3", "-Cltoo", "a"]);
     }

@@ -67,7 +67,7 @@ impl Invocation {
         let project = Project::find(&arguments)?;
         let shim = match mode {
             Mode::Memory => with_memory(&toolchain, &config, &notice)?,
-            Mode::Native => shim::prepare(&toolchain, mode, || notice(Notice::Preparing(&toolchain)))?,
+            _ => without_memory(&toolchain, &config, &notice)?,
         };
         remove_flag(&mut arguments, "--target-dir");
         remove_flag(&mut arguments, "--target");
@@ -135,7 +135,7 @@ fn with_memory(
     notice: &impl Fn(Notice<'_>),
 ) -> Result<Shim, Error> {
     let reason = if config.links_libc_statically() {
-        "a program that is linked statically (`crt-static`) does not let it see allocations".to_owned()
+        "the program is to be linked with libc statically (`crt-static`)".to_owned()
     } else {
         let instrumenting = || notice(Notice::Instrumenting(toolchain));
         match shim::prepare(toolchain, Mode::Memory, instrumenting) {
@@ -144,7 +144,16 @@ fn with_memory(
         }
     };
     notice(Notice::NoMemoryLayer(&reason));
-    shim::prepare(toolchain, Mode::Native, || notice(Notice::Preparing(toolchain)))
+    without_memory(toolchain, config, notice)
+}
+
+fn without_memory(
+    toolchain: &Toolchain,
+    config: &CargoConfig,
+    notice: &impl Fn(Notice<'_>),
+) -> Result<Shim, Error> {
+    let mode = if config.links_libc_statically() { Mode::Static } else { Mode::Native };
+    shim::prepare(toolchain, mode, || notice(Notice::Preparing(toolchain)))
 }
 
 /// There is one std of snag's own; cargo cannot build another.

@@ -1,21 +1,27 @@
 //! What a program is built for: with or without the memory layer.
 
-/// How programs are built, and which shim is under them. Both can be in the cache, and in a target
+/// How programs are built, and which shim is under them. All can be in the cache, and in a target
 /// folder, at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The facade alone: what is seen are operations of std.
     Native,
+    /// As [`Mode::Native`], for programs that are linked with libc statically: there is no other
+    /// definition of C's functions behind ours, so they are left alone.
+    Static,
     /// Every access to memory is seen as well: `std` and all crates are instrumented.
     Memory,
 }
 
 impl Mode {
+    const ALL: [Mode; 3] = [Mode::Native, Mode::Static, Mode::Memory];
+
     /// Its name, in the names of folders.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Mode::Native => "native",
+            Mode::Static => "static",
             Mode::Memory => "memory",
         }
     }
@@ -23,7 +29,8 @@ impl Mode {
     /// The mode with a name of which this is the beginning, up to a `-`.
     #[must_use]
     pub fn of_key(key: &str) -> Mode {
-        if key.split('-').next() == Some(Mode::Memory.name()) { Mode::Memory } else { Mode::Native }
+        let name = key.split('-').next();
+        Mode::ALL.into_iter().find(|mode| name == Some(mode.name())).unwrap_or(Mode::Native)
     }
 }
 
@@ -33,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_shims_key_says_its_mode() {
-        for mode in [Mode::Native, Mode::Memory] {
+        for mode in Mode::ALL {
             assert_eq!(Mode::of_key(&format!("{}-00ff", mode.name())), mode);
         }
     }

@@ -221,15 +221,17 @@ fn rlib(folder: &Path, name: &str) -> String {
 }
 
 /// What the sources may ask for: `snag_since = "1.NN"` for each version of the compiler up to it,
-/// `snag_nightly`, and `snag_memory` where the memory layer is to be in it.
+/// `snag_nightly`, and what belongs to the mode.
 fn cfgs(toolchain: &Toolchain, mode: Mode) -> Vec<String> {
     let mut flags = vec![
         "--check-cfg=cfg(snag_since, values(any()))".to_owned(),
         "--check-cfg=cfg(snag_nightly)".to_owned(),
         "--check-cfg=cfg(snag_memory)".to_owned(),
     ];
-    if mode == Mode::Memory {
-        flags.push("--cfg=snag_memory".to_owned());
+    match mode {
+        Mode::Native => {}
+        Mode::Static => flags.push("-Ctarget-feature=+crt-static".to_owned()),
+        Mode::Memory => flags.push("--cfg=snag_memory".to_owned()),
     }
     flags.extend((FIRST_SINCE..=toolchain.minor).map(|minor| format!("--cfg=snag_since=\"1.{minor}\"")));
     if toolchain.nightly {
