@@ -2,6 +2,7 @@
 
 use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::Execution;
+use crate::model::flow::Flow;
 use crate::model::memory::{Access, Block};
 use snag_trace::ObjectKind;
 
@@ -43,6 +44,12 @@ pub trait Names {
         let unknown =
             |address: &u64| Frame { function: format!("{address:#x}"), place: None, inlined: false };
         stack.iter().map(unknown).collect()
+    }
+    /// How what is seen at the first place of `from` bears on what is written at the first of `to`. Each
+    /// place is a call; those that follow are the calls of the functions that they are in, up to the one
+    /// function that both have in common.
+    fn flow(&self, _from: &[Place], _to: &[Place]) -> Flow {
+        Flow::Unknown
     }
     /// What the source calls the memory of an access to this block, if that is known.
     fn memory(&self, _process: u32, _access: &Access, _block: &Block) -> Option<String> {
