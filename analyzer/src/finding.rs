@@ -63,6 +63,12 @@ impl Place {
         Some(dash.map_or(folder.clone(), |at| format!("{} {}", &folder[..at], &folder[at + 1..])))
     }
 
+    /// Whether it is in the functions of the standard library that are atomic operations.
+    #[must_use]
+    pub fn is_atomic_operation(&self) -> bool {
+        self.file.starts_with("~rust/") && self.file.ends_with("/core/src/sync/atomic.rs")
+    }
+
     /// Whether it is in the user's own code.
     #[must_use]
     pub fn is_own(&self) -> bool {
