@@ -24,5 +24,7 @@ fn after_fork_in_child() {
         engine::current::after_fork_in_child();
         sync::once::after_fork_in_child();
         sync::scope::after_fork_in_child();
+        #[cfg(any(snag_memory, test))]
+        memory::after_fork_in_child();
     }
 }

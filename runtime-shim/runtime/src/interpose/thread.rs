@@ -39,6 +39,8 @@ struct Birth {
     number: u32,
     parent: u32,
     code: usize,
+    #[cfg(any(snag_memory, test))]
+    thread: *mut crate::memory::Thread,
 }
 
 const SLOTS: usize = 1 << 10;
@@ -79,10 +81,16 @@ fn take(handle: usize) -> u32 {
 /// Runs a new thread.
 unsafe extern "C-unwind" fn begin(birth: *mut c_void) -> *mut c_void {
     // SAFETY: `create` made this for the new thread alone.
-    let Birth { start, argument, number, parent, code } = unsafe { birth.cast::<Birth>().read() };
+    let contents = unsafe { birth.cast::<Birth>().read() };
     // SAFETY: as above; it came from `malloc` and is not used any more.
     unsafe { free(birth) };
+    let Birth { start, argument, number, parent, code, .. } = contents;
     adopt(number, parent, code);
+    // SAFETY: `create` got it for this thread alone.
+    #[cfg(any(snag_memory, test))]
+    unsafe {
+        crate::memory::begin(contents.thread);
+    }
     // SAFETY: what the caller of `pthread_create` asked for.
     unsafe { jump(start, argument) }
 }
@@ -117,7 +125,17 @@ unsafe extern "C-unwind" fn create(
         return result;
     }
     let birth = birth.cast::<Birth>();
-    let contents = Birth { start, argument, number, parent: current_thread(), code: caller };
+    let contents = Birth {
+        start,
+        argument,
+        number,
+        parent: current_thread(),
+        code: caller,
+        #[cfg(any(snag_memory, test))]
+        thread: crate::memory::create(number),
+    };
+    #[cfg(any(snag_memory, test))]
+    let followed = contents.thread;
     // SAFETY: `malloc` gave room for it, aligned for anything.
     unsafe { birth.write(contents) };
     let foreign = created == Created::Foreign(number);
@@ -131,8 +149,12 @@ unsafe extern "C-unwind" fn create(
         // The join of a thread that announces itself is recorded where its handle is joined.
         remember(unsafe { *thread }, if foreign { number } else { 0 });
     } else {
-        // SAFETY: no thread was created that would free it.
-        unsafe { free(birth.cast()) };
+        // SAFETY: no thread was created that would free it, or begin.
+        unsafe {
+            free(birth.cast());
+            #[cfg(any(snag_memory, test))]
+            crate::memory::discard(followed);
+        }
     }
     result
 }

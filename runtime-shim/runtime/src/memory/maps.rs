@@ -1,11 +1,101 @@
 //! Mappings: the layer's own, and the program's.
+//!
+//! Memory that comes anew from the kernel has no past: what is known of its addresses is of other memory
+//! that was there before.
 
+use core::ffi::c_int;
 use core::ptr::null_mut;
 
-use super::kernel;
+use super::layout::{GRANULE, cells_at, sync_word_at};
+use super::{kernel, start};
 
 /// Zeros of the layer's own, `len` bytes of them, which cost memory as they are touched. Null if there is
 /// no room.
 pub(super) fn reserve(len: usize) -> *mut u8 {
     kernel::map(len).unwrap_or(null_mut())
+}
+
+/// From so many bytes of a plane on, pages are dropped instead of written.
+const MANY: usize = 1 << 18;
+
+/// Makes the bytes of a plane zero.
+///
+/// # Safety
+/// They are within a plane that is mapped.
+unsafe fn zero(from: usize, to: usize) {
+    let write = |from: usize, to: usize| {
+        let start = core::ptr::with_exposed_provenance_mut::<u8>(from);
+        // SAFETY: the caller's promise.
+        unsafe { start.write_bytes(0, to - from) };
+    };
+    if to - from < MANY {
+        return write(from, to);
+    }
+    let (first, last) = (from.next_multiple_of(kernel::PAGE), to & !(kernel::PAGE - 1));
+    write(from, first);
+    // SAFETY: whole pages within the plane; zeros say that nothing is known.
+    unsafe { kernel::drop_pages(first, last - first) };
+    write(last, to);
+}
+
+/// Forgets all accesses to `len` bytes from `address`.
+#[inline]
+pub(super) fn forget_accesses(address: usize, len: usize) {
+    if len == 0 || !start::is_ready() {
+        return;
+    }
+    let (first, last) = (address & !(GRANULE - 1), (address + len - 1) & !(GRANULE - 1));
+    let (from, to) = (cells_at(first), cells_at(last) + 16);
+    // A range beyond the low 44 bits of addresses would wrap around.
+    if from < to {
+        // SAFETY: cells of granules of user space lie in the shadow memory, which is mapped.
+        unsafe { zero(from, to) };
+    }
+}
+
+/// Forgets all that is known of `len` bytes from `address`: accesses, atomics, blocks of the heap.
+///
+/// What atomics leave behind is found and reused later: see `sync_var`.
+pub(super) fn forget(address: usize, len: usize) {
+    if len == 0 || !start::is_ready() {
+        return;
+    }
+    forget_accesses(address, len);
+    let (from, to) = (sync_word_at(address), sync_word_at(address + len - 1) + 4);
+    if from < to {
+        // SAFETY: as in `forget_accesses`, of the sync plane.
+        unsafe { zero(from, to) };
+    }
+}
+
+unsafe extern "C" {
+    fn pthread_self() -> usize;
+    fn pthread_getattr_np(thread: usize, attributes: *mut Attributes) -> c_int;
+    fn pthread_attr_getstack(attributes: *const Attributes, base: *mut usize, len: *mut usize) -> c_int;
+    fn pthread_attr_destroy(attributes: *mut Attributes) -> c_int;
+}
+
+/// `pthread_attr_t`: glibc's has 56 bytes, musl's fewer.
+#[repr(C, align(8))]
+struct Attributes([u8; 64]);
+
+/// Where the calling thread's stack is, as base and length, with its thread-local data where libc has put
+/// that there; empty if libc does not say.
+pub(super) fn own_stack() -> (usize, usize) {
+    let mut attributes = Attributes([0; 64]);
+    let (mut base, mut len) = (0, 0);
+    // SAFETY: the places are valid for the answers, and the attributes are destroyed if they were made.
+    unsafe {
+        if pthread_getattr_np(pthread_self(), &raw mut attributes) == 0 {
+            pthread_attr_getstack(&raw const attributes, &raw mut base, &raw mut len);
+            pthread_attr_destroy(&raw mut attributes);
+        }
+    }
+    (base, len)
+}
+
+/// Forgets what was done to the calling thread's stack before it was its own.
+pub(super) fn forget_own_stack() {
+    let (base, len) = own_stack();
+    forget(base, len);
 }

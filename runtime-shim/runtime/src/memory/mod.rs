@@ -31,16 +31,92 @@ mod cells;
 mod clock;
 mod context;
 mod counts;
+mod heap;
 mod history;
 mod kernel;
 mod layout;
+mod lifetime;
 mod lock;
 mod maps;
+mod objects;
 mod place;
 mod sample;
+mod slots;
 mod start;
+mod stored;
 mod sync_var;
 mod thread;
 mod unwind;
 mod verdict;
 mod word;
+
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use snag_trace::{Flags, Kind, Mode};
+
+pub(crate) use lifetime::{begin, code_ended, create, discard, end};
+pub(crate) use thread::Thread;
+
+/// Runs `body` with the calling thread, unless it is not followed or a signal has interrupted the layer:
+/// then gives `otherwise`.
+fn enter<R>(otherwise: R, body: impl FnOnce(&mut Thread) -> R) -> R {
+    let thread = thread::current();
+    // SAFETY: the calling thread's own, if not null.
+    let Some(thread) = (unsafe { thread.as_mut() }) else { return otherwise };
+    if thread.busy {
+        return otherwise;
+    }
+    thread.busy = true;
+    compiler_fence(Ordering::SeqCst);
+    let result = body(thread);
+    compiler_fence(Ordering::SeqCst);
+    thread.busy = false;
+    result
+}
+
+/// The calling thread has recorded an event, with the number `seq`.
+#[inline]
+pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u64, seq: u64) {
+    if kind < Kind::Spawn || kind >= Kind::SynchronizesWith || thread::current().is_null() {
+        return;
+    }
+    enter((), |thread| {
+        slots::notice(thread);
+        thread.seq = seq;
+        thread.history.mark(thread.epoch, seq);
+        objects::happened(thread, kind, mode, flags, object, arg);
+    });
+}
+
+/// The receiver of channel `object` has made room for message `number`, or waits for it.
+pub(crate) fn room_given(object: u32, number: u64) {
+    enter((), |thread| {
+        slots::notice(thread);
+        objects::room_given(thread, object, number);
+    });
+}
+
+/// A sender puts message `number` into channel `object`.
+pub(crate) fn room_taken(object: u32, number: u64) {
+    enter((), |thread| {
+        slots::notice(thread);
+        objects::room_taken(thread, object, number);
+    });
+}
+
+/// The process begins to end.
+pub(crate) fn at_exit() {
+    if !thread::current().is_null() {
+        counts::record();
+    }
+}
+
+/// In a forked child.
+///
+/// # Safety
+/// The only thread of the process calls this.
+pub(crate) unsafe fn after_fork_in_child() {
+    lock::after_fork_in_child();
+    // SAFETY: the caller's promise.
+    unsafe { lifetime::after_fork_in_child() };
+}

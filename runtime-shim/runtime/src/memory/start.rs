@@ -2,7 +2,8 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{kernel, layout, sample};
+use super::{kernel, layout, lifetime, sample};
+use crate::recorder;
 
 const UNKNOWN: u8 = 0;
 const STARTING: u8 = 1;
@@ -32,6 +33,14 @@ pub(super) fn start() {
     }
     sample::start();
     STATE.store(if mapped { READY } else { INERT }, Ordering::Release);
+    if mapped && recorder::on() {
+        lifetime::begin_main(recorder::current_thread());
+    }
+}
+
+/// Something that would have ordered accesses was lost: nothing is believed any more.
+pub(super) fn distrust() {
+    STATE.store(INERT, Ordering::Release);
 }
 
 /// Called by the constructor of each object that the `tsan` pass has instrumented.

@@ -13,8 +13,10 @@
 //! A `Thread` is made of zeros: every field of it means nothing, or nothing yet, when zero.
 
 use core::arch::{asm, global_asm};
+use core::sync::atomic::AtomicU32;
 
 use super::clock::Clock;
+use super::heap::Quarantine;
 use super::history::History;
 use super::layout::Cell;
 use super::sample;
@@ -47,7 +49,7 @@ global_asm!(
 
 /// What the layer knows of one thread. Only that thread touches it, but where a field says otherwise.
 #[repr(C)]
-pub(super) struct Thread {
+pub(crate) struct Thread {
     /// The recorder's number of it.
     pub(super) number: u32,
     /// Its slot; another thread may have taken it over since, see `slots`.
@@ -72,6 +74,14 @@ pub(super) struct Thread {
     pub(super) has_fenced: bool,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
+    /// Whether it waits, and whether it has lost its slot meanwhile: see `slots`. Touched by others.
+    pub(super) sleeping: AtomicU32,
+    /// Its stack of calls when it is in none.
+    pub(super) calls: usize,
+    /// After its end: the next one that has ended.
+    pub(super) next_spare: *mut Thread,
+    /// Blocks that it freed and that the allocator does not have back yet.
+    pub(super) quarantine: Quarantine,
     /// What is remembered of its accesses.
     pub(super) history: History,
     /// First address and size of the range whose granules it is going through; empty if none.

@@ -243,6 +243,8 @@ extern "C" fn thread_end(round: *mut c_void) {
 
 extern "C" fn at_exit() {
     super::record(Kind::Exit, Mode::None, Flags::NONE, 0, None, 0);
+    #[cfg(any(snag_memory, test))]
+    crate::memory::at_exit();
 }
 
 /// The child of a fork has one thread and the parent's memory: it gets a trace file of its own.

@@ -175,6 +175,8 @@ pub(super) fn end() {
             let flags = Flags::PANICKING.when(local.panicked.get());
             local.write(Kind::ThreadEnd, Mode::None, flags, 0, 0, 0, &[]);
         }
+        #[cfg(any(snag_memory, test))]
+        crate::memory::end();
         if let Some(chunk) = local.detach() {
             sys::keeping_errno(|| chunk::give_back(chunk));
         }
@@ -267,6 +269,8 @@ impl Local {
             }
             (*words.cast::<AtomicU64>()).store(first_word(seq, kind, mode, flags), Ordering::Release);
         }
+        #[cfg(any(snag_memory, test))]
+        crate::memory::recorded(kind, mode, flags, object, arg, seq);
         seq
     }
 

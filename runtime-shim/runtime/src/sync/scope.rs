@@ -156,6 +156,8 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
+        #[cfg(any(snag_memory, test))]
+        crate::memory::code_ended();
         // SAFETY: the real scope still waits for this thread.
         unsafe { self.children.as_ref() }.end(self.number);
     }

@@ -1,0 +1,261 @@
+//! Threads: their creation, their beginning, their end, and who learns of it.
+//!
+//! Invariants:
+//! * A thread knows from its beginning what its creator did before creating it, and who joins it learns
+//!   all that it did, its thread-local destructors included.
+//! * What ended threads knew is kept until they are joined. Where there are too many of them, what the
+//!   oldest knew is put together, and who joins one of those learns of all of them.
+//! * A `Thread` is touched by others only through `slots`, and never after its thread has left that.
+
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
+
+use super::clock::Clock;
+use super::lock::Lock;
+use super::stored::Stored;
+use super::thread::{self, Thread};
+use super::{arena, context, heap, maps, slots};
+
+/// Threads that have ended and left their memory to the next.
+struct Spare(UnsafeCell<*mut Thread>);
+
+// SAFETY: only touched under `SPARE_LOCK`.
+unsafe impl Sync for Spare {}
+
+static SPARE: Spare = Spare(UnsafeCell::new(null_mut()));
+static SPARE_LOCK: Lock = Lock::new();
+
+/// Zeros for a new thread; null if there is no memory.
+fn take() -> *mut Thread {
+    {
+        let _held = SPARE_LOCK.lock();
+        // SAFETY: locked.
+        let first = unsafe { &mut *SPARE.0.get() };
+        if !first.is_null() {
+            let thread = *first;
+            // SAFETY: it ended, and left its address of the next one in `next_spare`.
+            unsafe {
+                *first = (*thread).next_spare;
+                let calls = (*thread).calls;
+                thread.write_bytes(0, 1);
+                (*thread).calls = calls;
+            }
+            return thread;
+        }
+    }
+    arena::take(size_of::<Thread>()).cast()
+}
+
+/// The memory of a thread that nobody knows any more.
+///
+/// # Safety
+/// It came from [`take`].
+unsafe fn give_back(thread: *mut Thread) {
+    let _held = SPARE_LOCK.lock();
+    // SAFETY: locked, and the caller's promise.
+    unsafe {
+        let first = &mut *SPARE.0.get();
+        (*thread).next_spare = *first;
+        *first = thread;
+    }
+}
+
+/// The calling thread is about to create thread `number`: what [`begin`] is to be given. Null if it is
+/// not to be followed.
+pub(crate) fn create(number: u32) -> *mut Thread {
+    super::enter(null_mut(), |parent| {
+        let child = take();
+        if child.is_null() {
+            return child;
+        }
+        slots::notice(parent);
+        slots::refresh(parent, slots::era());
+        // SAFETY: new, zeros, and nobody else's.
+        let new = unsafe { &mut *child };
+        new.number = number;
+        new.clock = parent.clock.clone();
+        new.era = parent.era;
+        slots::advance(parent);
+        child
+    })
+}
+
+/// The thread was not created after all.
+///
+/// # Safety
+/// It came from [`create`] and was not begun.
+pub(crate) unsafe fn discard(thread: *mut Thread) {
+    if !thread.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { give_back(thread) };
+    }
+}
+
+/// The calling thread, which has just begun, is `thread`.
+///
+/// # Safety
+/// It came from [`create`] and is begun once.
+pub(crate) unsafe fn begin(thread: *mut Thread) {
+    if thread.is_null() || !thread::current().is_null() {
+        return;
+    }
+    maps::forget_own_stack();
+    // SAFETY: the caller's promise.
+    unsafe { follow(thread) };
+}
+
+/// # Safety
+/// `thread` is nobody else's.
+unsafe fn follow(thread: *mut Thread) {
+    // SAFETY: the caller's promise.
+    let new = unsafe { &mut *thread };
+    if new.calls == 0 {
+        new.calls = context::new_stack();
+    }
+    thread::set_current(thread);
+    slots::enter(new);
+    thread::set_frames(new.calls);
+}
+
+/// Follows the main thread, whose number this is.
+pub(super) fn begin_main(number: u32) {
+    let thread = take();
+    if thread.is_null() || !thread::current().is_null() {
+        return;
+    }
+    // SAFETY: new, and nobody else's.
+    unsafe {
+        (*thread).number = number;
+        follow(thread);
+    }
+}
+
+/// The calling thread's code has ended, though its thread-local destructors may still run: whoever
+/// joins its code alone, as a scope does, learns what it knows now.
+pub(crate) fn code_ended() {
+    super::enter((), |thread| {
+        slots::notice(thread);
+        leave_clock(thread);
+        slots::advance(thread);
+    });
+}
+
+/// The calling thread ends and is not followed any more.
+pub(crate) fn end() {
+    let thread = thread::current();
+    if thread.is_null() {
+        return;
+    }
+    super::enter((), |thread| {
+        slots::notice(thread);
+        heap::end_of_thread(thread);
+        leave_clock(thread);
+        slots::leave(thread);
+    });
+    thread::set_current(null_mut());
+    thread::set_keys(0, 0);
+    thread::set_frames(0);
+    // SAFETY: it has left the slots, and was followed until now only.
+    unsafe { give_back(thread) };
+}
+
+/// What an ended thread knew.
+struct Last {
+    number: u32,
+    joined: bool,
+    clock: Stored,
+}
+
+struct Ended {
+    lock: Lock,
+    last: UnsafeCell<Last>,
+}
+
+// SAFETY: only touched under the lock.
+unsafe impl Sync for Ended {}
+
+impl Ended {
+    const fn new() -> Ended {
+        let last = Last { number: 0, joined: false, clock: Stored::new() };
+        Ended { lock: Lock::new(), last: UnsafeCell::new(last) }
+    }
+}
+
+const KEPT: usize = 1 << 13;
+static ENDED: [Ended; KEPT] = [const { Ended::new() }; KEPT];
+/// What those knew that had to make room unjoined.
+static OLDER: Ended = Ended::new();
+
+fn ended(number: u32) -> &'static Ended {
+    &ENDED[number as usize % KEPT]
+}
+
+fn leave_clock(thread: &mut Thread) {
+    let ended = ended(thread.number);
+    let _held = ended.lock.lock();
+    let era = slots::era();
+    slots::refresh(thread, era);
+    // SAFETY: locked.
+    let last = unsafe { &mut *ended.last.get() };
+    if last.number != thread.number && last.number != 0 && !last.joined {
+        let _older = OLDER.lock.lock();
+        // SAFETY: locked.
+        let older = unsafe { &mut *OLDER.last.get() };
+        older.clock.add_entries(last.clock.entries(era), era);
+    }
+    (last.number, last.joined) = (thread.number, false);
+    last.clock.set(&thread.clock, era);
+}
+
+/// The calling thread has joined thread `number`, or its code: it learns what that one knew.
+pub(super) fn join(thread: &mut Thread, number: u32) {
+    let ended = ended(number);
+    let _held = ended.lock.lock();
+    // SAFETY: locked.
+    let last = unsafe { &mut *ended.last.get() };
+    if last.number == number {
+        last.joined = true;
+        return learn(thread, &mut last.clock);
+    }
+    let _older = OLDER.lock.lock();
+    // SAFETY: locked.
+    learn(thread, unsafe { &mut (*OLDER.last.get()).clock });
+}
+
+/// With the lock of `stored` held.
+pub(super) fn learn(thread: &mut Thread, stored: &mut Stored) {
+    let era = slots::era();
+    slots::refresh(thread, era);
+    thread.clock.join(stored.entries(era));
+}
+
+/// In a forked child.
+///
+/// # Safety
+/// The only thread of the process calls this.
+pub(super) unsafe fn after_fork_in_child() {
+    let own = thread::current();
+    // SAFETY: the caller's promise.
+    unsafe { slots::after_fork_in_child(own) };
+    if own.is_null() {
+        return;
+    }
+    // SAFETY: the calling thread's own.
+    let own = unsafe { &mut *own };
+    own.number = 1;
+    own.seq = 0;
+    own.busy = false;
+    slots::advance(own);
+    own.history.attach(own.slot, own.epoch, own.number);
+}
+
+/// A clock that knows nothing, for tests.
+#[cfg(test)]
+pub(super) fn test_thread(number: u32) -> Box<Thread> {
+    // SAFETY: zeros are a thread, see its module.
+    let mut thread: Box<Thread> = unsafe { Box::new(core::mem::zeroed()) };
+    thread.number = number;
+    thread.clock = Clock::ZERO;
+    slots::enter(&mut thread);
+    thread
+}
