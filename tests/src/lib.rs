@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 pub mod mark;
 pub mod normal;
 pub mod outcome;
+pub mod recorded;
 
 /// Variables that would change what a run of cargo below a test does.
 const FOREIGN_VARIABLES: [&str; 5] =
