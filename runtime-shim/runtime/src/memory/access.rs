@@ -15,7 +15,7 @@ use core::arch::x86_64::{__m128i, _mm_cvtsi64_si128, _mm_store_si128};
 
 use snag_trace::{Flags, Kind, Mode};
 
-use super::cells::{self, Granule};
+use super::cells::{self, Found, Granule};
 use super::history::{Event, Nature};
 use super::layout::{CELLS, Cell, GRANULE, cells_at, mask_of};
 use super::place::Place;
@@ -92,6 +92,18 @@ pub(super) unsafe fn is_known_now<const WRITE: bool>(cells: *const Cell, mask: u
     unsafe { is_known(cells, key::<WRITE>(), mask) }
 }
 
+/// The cells of a granule after access `new` to the bytes of `mask`, where there was none but `first`, the
+/// thread's own or empty.
+#[inline(always)]
+fn alone<const WRITE: bool>(first: Cell, new: Cell, mask: u32) -> (Cell, Cell) {
+    // What `cells::own` says, for constants.
+    if mask == 0xff {
+        let is_kept = !WRITE && !first.is_empty() && !first.is_read();
+        return if is_kept { (first, new) } else { (new, Cell::EMPTY) };
+    }
+    cells::own(first, Cell::EMPTY, new).unwrap_or((new, Cell::EMPTY))
+}
+
 /// An access to the bytes of `mask` of one granule that its cells do not show.
 ///
 /// # Safety
@@ -104,25 +116,22 @@ pub(super) unsafe fn slow<const WRITE: bool>(address: usize, pc: usize, cells: *
         if thread.is_null() || (*thread).ignore != 0 || sample::records_all() {
             return unusual::<WRITE>(address, pc, cells, mask);
         }
-        let new = cell_of::<WRITE>(thread, mask);
-        let halves = load(cells);
-        let (first, second) = (Cell(halves.0 as u32), Cell((halves.0 >> 32) as u32));
-        let is_own = |cell: Cell| cell.is_empty() || cell.same_slot(new);
-        if halves.1 == 0
-            && is_own(first)
-            && is_own(second)
-            && let Some((first, second)) = cells::own(first, second, new)
-        {
-            let context = context::current();
-            let place = Place::new(pc, context);
-            let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
-            store_all(cells, first, second);
-            if full || context != (*thread).history.noted {
-                remember(thread);
-            }
-            return;
+        let new = key::<WRITE>().with_mask(mask);
+        let (low, high) = load(cells);
+        let first = Cell(low as u32);
+        if high | low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
+            return general::<WRITE>(address, pc, cells, mask);
         }
-        general(thread, address, pc, cells, new, Nature::Plain);
+        let context = context::current();
+        let Some(place) = Place::near(pc, context) else {
+            return general::<WRITE>(address, pc, cells, mask);
+        };
+        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
+        let (first, second) = alone::<WRITE>(first, new, mask);
+        store_all(cells, first, second);
+        if full || context != (*thread).history.noted {
+            remember(thread);
+        }
     }
 }
 
@@ -139,9 +148,9 @@ unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
         if thread.is_null() || (*thread).ignore != 0 {
             return;
         }
-        let address = address & !(GRANULE - 1) | mask.trailing_zeros() as usize;
-        record_access(thread, WRITE, address, mask.count_ones() as usize, pc);
-        general(thread, address, pc, cells, cell_of::<WRITE>(thread, mask), Nature::Plain);
+        let first = address & !(GRANULE - 1) | mask.trailing_zeros() as usize;
+        record_access(thread, WRITE, first, mask.count_ones() as usize, pc);
+        general::<WRITE>(address, pc, cells, mask);
     }
 }
 
@@ -186,32 +195,28 @@ unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature:
     }
 }
 
-/// Compares access `new` with all cells of its granule, remembers it and writes its cell.
+/// Compares an access to the bytes of `mask` with all cells of its granule, remembers it and writes its
+/// cell.
 ///
 /// # Safety
-/// `thread` is the calling thread's, not ignoring; `cells` are of the granule of `address`.
+/// The calling thread is followed and does not ignore; `cells` are of the granule of `address`.
 #[inline(never)]
-unsafe fn general(
-    thread: *mut Thread,
-    address: usize,
-    pc: usize,
-    cells: *mut Cell,
-    new: Cell,
-    nature: Nature,
-) {
+unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let thread = thread::current();
     // SAFETY: the caller's promise.
     unsafe {
-        log(thread, address, pc, new, nature);
-        settle(thread, address, pc, cells, new, nature);
+        let new = cell_of::<WRITE>(thread, mask);
+        log(thread, address, pc, new, Nature::Plain);
+        settle::<WRITE>(thread, address, pc, cells, new, Nature::Plain);
     }
 }
 
 /// [`general`] for an access that is in the history already.
 ///
 /// # Safety
-/// As [`general`].
+/// As [`general`]; `thread` is the calling thread's.
 #[inline(always)]
-unsafe fn settle(
+unsafe fn settle<const WRITE: bool>(
     thread: *mut Thread,
     address: usize,
     pc: usize,
@@ -219,23 +224,71 @@ unsafe fn settle(
     new: Cell,
     nature: Nature,
 ) {
-    // SAFETY: the caller's promise.
-    let before = granule(unsafe { load(cells) });
-    // SAFETY: the caller's promise; the clock is only changed by its own thread.
+    // SAFETY: the caller's promise, here and below.
+    let (low, high) = unsafe { load(cells) };
+    let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
+    if high == 0
+        && first.same_slot(new)
+        && second.same_slot(new)
+        && let Some((first, second)) = cells::own(first, second, new)
+    {
+        // SAFETY: see above; all cells are the thread's own.
+        return unsafe { store_all(cells, first, second) };
+    }
+    // SAFETY: see above; the clock is only changed by its own thread.
     let clock = unsafe { &(*thread).clock };
     let is_ordered = |cell: Cell| cell.epoch() <= u32::from(clock.epoch_of(cell.slot()));
-    let found = cells::compare(before, new, is_ordered);
-    let mut place = found.place;
-    if place == CELLS {
+    // SAFETY: one of the granule's four cells; see `load`.
+    let cell_at = |index: usize| unsafe { cells.add(index).read_volatile() };
+    let found = cells::compare::<WRITE>(cell_at, new, is_ordered);
+    if found.races | found.ordered != 0 || found.atomics || found.place == CELLS {
+        // SAFETY: see above.
+        return unsafe { eventful(thread, address, pc, cells, new, nature, found) };
+    }
+    // SAFETY: as in `cell_at`.
+    unsafe { cells.add(found.place).write_volatile(found.store) };
+}
+
+/// The end of [`settle`] where there is something to say, or no place.
+///
+/// # Safety
+/// As [`settle`].
+#[inline(always)]
+unsafe fn eventful(
+    thread: *mut Thread,
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    new: Cell,
+    nature: Nature,
+    found: Found,
+) {
+    // SAFETY: the caller's promise.
+    let before = granule(unsafe { load(cells) });
+    let place = if found.place == CELLS {
+        // SAFETY: the clock is only changed by its own thread.
+        let clock = unsafe { &(*thread).clock };
+        let is_ordered = |cell: Cell| cell.epoch() <= u32::from(clock.epoch_of(cell.slot()));
         let (index, lost) = cells::victim(before, (new.0 as usize >> 1) ^ (address >> 3), is_ordered);
-        place = index;
         if lost {
             counts::evicted(new.slot());
         }
-    }
+        index
+    } else {
+        found.place
+    };
     // SAFETY: one of the granule's four cells; see `load`.
     unsafe { cells.add(place).write_volatile(found.store) };
-    if found.races | found.ordered != 0 || found.atomics {
+    let mut ordered = found.ordered;
+    while ordered != 0 {
+        let cell = before[ordered.trailing_zeros() as usize % CELLS];
+        ordered &= ordered - 1;
+        if verdict::is_sample(new, cell, pc as u32) {
+            // SAFETY: the caller's promise.
+            unsafe { verdict::ordered(thread, address, pc, new, nature, cell) };
+        }
+    }
+    if found.races != 0 || found.atomics {
         // SAFETY: the caller's promise.
         unsafe { verdict::met(thread, address, pc, new, nature, before, found) };
     }
@@ -346,7 +399,7 @@ unsafe fn settle_range<const WRITE: bool>(
                 {
                     store_all(cells, first, second);
                 } else {
-                    settle(thread, at, pc, cells, new, nature);
+                    settle::<WRITE>(thread, at, pc, cells, new, nature);
                 }
             }
         }

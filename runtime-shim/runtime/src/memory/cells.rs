@@ -21,18 +21,17 @@ pub(super) type Granule = [Cell; CELLS];
 /// of its own slot: nothing is to be compared. `None` if it needs a third cell.
 #[inline(always)]
 pub(super) fn own(first: Cell, second: Cell, new: Cell) -> Option<(Cell, Cell)> {
-    let merged = if first.same_but_bytes(new) {
-        Cell(first.0 | new.0)
-    } else if second.same_but_bytes(new) {
-        Cell(second.0 | new.0)
-    } else {
-        new
-    };
-    let keeps = |cell: Cell| !cell.is_empty() && !cell.is_covered_by(merged);
+    let joined = if first.same_but_bytes(new) { Cell(first.0 | new.0) } else { new };
+    if second.is_empty() {
+        let is_kept = !first.is_empty() && !first.is_covered_by(joined);
+        return Some(if is_kept { (first, joined) } else { (joined, Cell::EMPTY) });
+    }
+    let joined = if second.same_but_bytes(new) { Cell(second.0 | new.0) } else { joined };
+    let keeps = |cell: Cell| !cell.is_empty() && !cell.is_covered_by(joined);
     match (keeps(first), keeps(second)) {
-        (false, false) => Some((merged, Cell::EMPTY)),
-        (true, false) => Some((first, merged)),
-        (false, true) => Some((merged, second)),
+        (false, false) => Some((joined, Cell::EMPTY)),
+        (true, false) => Some((first, joined)),
+        (false, true) => Some((joined, second)),
         (true, true) => None,
     }
 }
@@ -52,39 +51,48 @@ pub(super) struct Found {
     pub(super) atomics: bool,
 }
 
-/// Compares access `new` with the cells of its granule. `is_ordered` says whether an access of another
-/// thread is known to happen before this one.
+/// Compares access `new`, a write if `WRITE`, with the cells of its granule. `is_ordered` says whether an
+/// access of another thread is known to happen before this one.
+///
+/// Cells are taken in order, and there is none behind an empty one but for the mark of atomics.
 #[inline(always)]
-pub(super) fn compare(cells: Granule, new: Cell, is_ordered: impl Fn(Cell) -> bool) -> Found {
+pub(super) fn compare<const WRITE: bool>(
+    cell_at: impl Fn(usize) -> Cell,
+    new: Cell,
+    is_ordered: impl Fn(Cell) -> bool,
+) -> Found {
     let mut found = Found { place: CELLS, store: new, races: 0, ordered: 0, atomics: false };
-    let mut merged = false;
-    for (index, &cell) in cells.iter().enumerate() {
-        let free = if cell.is_empty() {
+    for index in 0..CELLS {
+        let cell = cell_at(index);
+        let is_free = if cell.is_empty() {
             true
-        } else if cell == Cell::ATOMICS {
-            found.atomics = true;
-            false
         } else if cell.same_slot(new) {
             if cell.same_but_bytes(new) {
-                merged = true;
                 found.place = index;
                 found.store = Cell(cell.0 | new.0);
             }
-            cell.is_covered_by(new)
+            cell.is_covered_by(new) && cell != Cell::ATOMICS
         } else if cell.mask() & new.mask() == 0 {
             false
         } else {
             let is_ordered = is_ordered(cell);
-            if !(cell.is_read() && new.is_read()) {
-                let set = if is_ordered { &mut found.ordered } else { &mut found.races };
-                *set |= 1 << index;
+            if WRITE || !cell.is_read() {
+                if is_ordered {
+                    found.ordered |= 1 << index;
+                } else {
+                    found.races |= 1 << index;
+                }
             }
             is_ordered && cell.is_covered_by(new)
         };
-        if free && !merged && found.place == CELLS {
+        if is_free && found.place == CELLS {
             found.place = index;
         }
+        if cell.is_empty() {
+            break;
+        }
     }
+    found.atomics = cell_at(CELLS - 1) == Cell::ATOMICS;
     found
 }
 
@@ -112,6 +120,14 @@ mod tests {
 
     fn write(mask: u32, slot: u32, epoch: u32) -> Cell {
         Cell::new(mask, slot, epoch, false)
+    }
+
+    fn compare(cells: Granule, new: Cell, is_ordered: impl Fn(Cell) -> bool) -> Found {
+        if new.is_read() {
+            super::compare::<false>(|index| cells[index], new, is_ordered)
+        } else {
+            super::compare::<true>(|index| cells[index], new, is_ordered)
+        }
     }
 
     #[test]
@@ -169,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_access_is_joined_to_its_own_cell_behind_others() {
-        let cells = [EMPTY, read(0xff, 2, 1), write(0x01, 9, 7), EMPTY];
+        let cells = [read(0xff, 9, 6), read(0xff, 2, 1), write(0x01, 9, 7), EMPTY];
         let found = compare(cells, write(0x02, 9, 7), |_| true);
         assert_eq!((found.place, found.store), (2, write(0x03, 9, 7)));
     }
@@ -179,6 +195,8 @@ mod tests {
         let cells = [EMPTY, EMPTY, EMPTY, Cell::ATOMICS];
         let found = compare(cells, read(0xff, 255, 0x7ffe), |_| false);
         assert_eq!((found.place, found.atomics, found.races), (0, true, 0));
+        let cells = [write(0xff, 1, 1), write(0xff, 2, 1), write(0xff, 3, 1), Cell::ATOMICS];
+        assert_eq!(compare(cells, read(0xff, 255, 0x7ffe), |_| true).place, CELLS);
     }
 
     #[test]

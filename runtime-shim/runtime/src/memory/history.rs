@@ -363,7 +363,10 @@ impl History {
         // First, so that a signal handler that appends leaves the event alone.
         self.next = next;
         // SAFETY: attached, so within the thread's part or the one behind, see the module.
-        unsafe { at.write_volatile(event) };
+        unsafe {
+            at.cast::<u64>().write_volatile(event.0);
+            at.cast::<u64>().add(1).write_volatile(event.1);
+        }
         next.addr().is_multiple_of(PART_BYTES)
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Known misses: shared objects whose code fills more windows than there are; their places are unknown.
 
+use core::arch::asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context;
@@ -27,6 +28,13 @@ impl Place {
     #[inline(always)]
     pub(super) fn new(pc: usize, context: u32) -> Place {
         Place(u64::from(code_of(pc)) | u64::from(context) << 32)
+    }
+
+    /// As [`Place::new`], if that is quickly told.
+    #[inline(always)]
+    pub(super) fn near(pc: usize, context: u32) -> Option<Place> {
+        let distance = pc.wrapping_sub(base());
+        (distance < WINDOWS_FROM as usize).then_some(Place(distance as u64 | u64::from(context) << 32))
     }
 
     /// The code that returns to `pc`, called in the calling thread's context, which is made known.
@@ -52,14 +60,19 @@ impl Place {
     }
 }
 
-unsafe extern "C" {
-    /// The beginning of the object that this is linked into, by the linker.
-    static __ehdr_start: u8;
-}
-
+/// The beginning of the object that this is linked into, by the linker.
 #[inline(always)]
 fn base() -> usize {
-    (&raw const __ehdr_start).addr()
+    let base;
+    // SAFETY: it only takes an address, of a symbol that the linker defines in every object.
+    unsafe {
+        asm!(
+            "lea {0}, [rip + __ehdr_start]",
+            out(reg) base,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    base
 }
 
 /// The number of a code address; 0 if it cannot have one.

@@ -98,10 +98,19 @@ impl Earlier {
     }
 }
 
-/// A plain access met conflicting ones, or atomics, in its granule.
+/// Counts that access `new` at `code` met `cell`, which is ordered before it; gives whether that is worth
+/// being told.
+#[inline(always)]
+pub(super) fn is_sample(new: Cell, cell: Cell, code: u32) -> bool {
+    let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
+    sample::is_recorded(sample::times(new.slot(), code, cell.slot(), kinds))
+}
+
+/// A plain access met races, or atomics, in its granule.
 ///
 /// # Safety
 /// `thread` is the calling thread's, not ignoring.
+#[cold]
 #[inline(never)]
 pub(super) unsafe fn met(
     thread: *mut Thread,
@@ -112,49 +121,45 @@ pub(super) unsafe fn met(
     before: Granule,
     found: Found,
 ) {
-    // The bytes of this access alone: `found.store` has those of the one that it continues as well.
+    // SAFETY: the caller's promise, here and below.
+    let now = unsafe { Now::plain(address, new, nature, pc, (*thread).range) };
     for (index, cell) in before.into_iter().enumerate() {
-        let is_race = found.races >> index & 1 != 0;
-        if !is_race && found.ordered >> index & 1 == 0 {
+        if found.races >> index & 1 == 0 {
             continue;
         }
-        let kinds = u32::from(is_race) << 2 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
+        let kinds = 4 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
         let times = sample::times(new.slot(), place::code_of(pc), cell.slot(), kinds);
-        if is_race || sample::is_recorded(times) {
-            // SAFETY: the caller's promise.
-            unsafe { look_up(thread, address, pc, new, nature, cell, times) };
+        if sample::is_race_looked_up(times) {
+            // SAFETY: see above.
+            unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask())) };
+        } else {
+            counts::REPEATS.add();
         }
     }
 }
 
-/// Looks up what is known of `cell` and tells it.
+/// Tells of two plain accesses that are ordered, if there were not enough between the two places.
 ///
 /// # Safety
 /// As [`met`].
 #[cold]
 #[inline(never)]
-unsafe fn look_up(
+pub(super) unsafe fn ordered(
     thread: *mut Thread,
     address: usize,
     pc: usize,
     new: Cell,
     nature: Nature,
     cell: Cell,
-    times: u32,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let now = Now::plain(address, new, nature, pc, (*thread).range);
-        let is_race = cell.epoch() > u32::from((*thread).clock.epoch_of(cell.slot()));
-        if is_race && !sample::is_race_looked_up(times) {
-            return counts::REPEATS.add();
-        }
-        let earlier = Earlier::plain(cell, address, new.mask());
-        if is_race {
-            race(thread, &now, &earlier);
-        } else {
-            ordered(thread, &now, &earlier);
-        }
+    // SAFETY: the caller's promise, here and below.
+    let now = unsafe { Now::plain(address, new, nature, pc, (*thread).range) };
+    let earlier = Earlier::plain(cell, address, new.mask());
+    let kinds = (now.kind as u32) << 4 | earlier.kind as u32;
+    let is_known = earlier.place != Place::default();
+    if is_known && sample::is_pair_wanted(place::code_of(pc), earlier.place.code(), kinds) {
+        // SAFETY: see above.
+        unsafe { tell(thread, Kind::Conflict, &now, &earlier) };
     }
 }
 
@@ -212,19 +217,6 @@ pub(super) unsafe fn race(thread: *mut Thread, now: &Now, earlier: &Earlier) {
     }
     // SAFETY: the caller's promise.
     unsafe { tell(thread, Kind::DataRace, now, earlier) };
-}
-
-/// Tells of two accesses that are ordered, if there were not enough of them.
-///
-/// # Safety
-/// `thread` is the calling thread's.
-unsafe fn ordered(thread: *mut Thread, now: &Now, earlier: &Earlier) {
-    let kinds = (now.kind as u32) << 4 | earlier.kind as u32;
-    let is_known = earlier.place != Place::default();
-    if is_known && sample::is_pair_wanted(place::code_of(now.pc), earlier.place.code(), kinds) {
-        // SAFETY: the caller's promise.
-        unsafe { tell(thread, Kind::Conflict, now, earlier) };
-    }
 }
 
 /// # Safety
