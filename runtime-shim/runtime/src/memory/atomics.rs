@@ -5,7 +5,7 @@
 //!
 //! Orderings come as C's numbers.
 
-use snag_trace::memory::Ordering;
+use snag_trace::memory::{AccessKind, Ordering};
 
 use super::sync_var::{self, Operation, Outcome};
 use super::word::{Change, Word};
@@ -25,20 +25,30 @@ pub(super) const fn ordering(number: u32) -> Ordering {
 pub(super) type Return = *const usize;
 
 #[inline(always)]
-fn operation<W: Word>(at: *mut W, ordering: Ordering, caller: Return) -> Operation {
+fn operation<W: Word>(at: *mut W, kind: AccessKind, ordering: Ordering, caller: Return) -> Operation {
     // SAFETY: the stubs below point at their own return address.
     let code = unsafe { caller.read() };
-    Operation { address: at.addr(), size: W::SIZE, ordering, failure: ordering, code, frame: caller.addr() }
+    Operation {
+        address: at.addr(),
+        size: W::SIZE,
+        kind,
+        ordering,
+        failure: ordering,
+        code,
+        frame: caller.addr(),
+    }
 }
 
 unsafe extern "C" fn load<W: Word>(at: *mut W, order: u32, caller: Return) -> W {
     // SAFETY: the program's own operation, here and below.
-    sync_var::perform(&operation(at, ordering(order), caller), || Outcome::read(unsafe { W::load(at) }))
+    sync_var::perform(&operation(at, AccessKind::AtomicLoad, ordering(order), caller), || {
+        Outcome::read(unsafe { W::load(at) })
+    })
 }
 
 unsafe extern "C" fn store<W: Word>(at: *mut W, value: W, order: u32, caller: Return) {
     let order = ordering(order);
-    sync_var::perform(&operation(at, order, caller), || {
+    sync_var::perform(&operation(at, AccessKind::AtomicStore, order, caller), || {
         // SAFETY: the program's own operation.
         unsafe { W::store(at, value, order == Ordering::SeqCst) };
         Outcome::written(value)
@@ -62,7 +72,7 @@ unsafe extern "C" fn change<W: Word, const CHANGE: u8>(
             _ => Change::Nand,
         }
     };
-    sync_var::perform(&operation(at, ordering(order), caller), || {
+    sync_var::perform(&operation(at, AccessKind::AtomicUpdate, ordering(order), caller), || {
         // SAFETY: the program's own operation.
         let before = unsafe { W::change(at, change, operand) };
         Outcome::updated(before, before.changed(change, operand))
@@ -77,7 +87,10 @@ unsafe extern "C" fn exchange_if<W: Word>(
     failure: u32,
     caller: Return,
 ) -> W {
-    let operation = Operation { failure: ordering(failure), ..operation(at, ordering(order), caller) };
+    let operation = Operation {
+        failure: ordering(failure),
+        ..operation(at, AccessKind::AtomicUpdate, ordering(order), caller)
+    };
     sync_var::perform(&operation, || {
         // SAFETY: the program's own operation.
         let there = unsafe { W::compare_exchange(at, old, new) };

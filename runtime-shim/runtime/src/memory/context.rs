@@ -78,6 +78,19 @@ pub(super) fn current_callers(into: &mut [u64]) -> usize {
     into.len()
 }
 
+/// The calling thread's innermost calls: where each stands in its stack of calls, and its context.
+/// Untouched if the thread has no such stack.
+#[inline]
+pub(super) fn innermost(calls: &mut [(usize, u32)]) {
+    let mut top = thread::frames();
+    if top != 0 {
+        for call in calls {
+            *call = (top, frame(top).context);
+            top = below(top);
+        }
+    }
+}
+
 /// A context of the table, all zero while unused.
 #[repr(C)]
 struct Entry {

@@ -39,6 +39,7 @@ mod lifetime;
 mod lock;
 mod maps;
 mod objects;
+mod observed;
 mod place;
 mod sample;
 mod slots;
@@ -47,6 +48,7 @@ mod stored;
 mod sync_var;
 mod thread;
 mod unwind;
+mod variable;
 mod verdict;
 mod word;
 

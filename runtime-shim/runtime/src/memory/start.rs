@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{kernel, layout, lifetime, sample};
+use super::{kernel, layout, lifetime, sample, variable};
 use crate::recorder;
 
 const UNKNOWN: u8 = 0;
@@ -27,7 +27,8 @@ pub(super) fn start() {
         return;
     }
     let mapped = kernel::map_at(layout::SHADOW, layout::SHADOW_SIZE)
-        && kernel::map_at(layout::SYNC, layout::SYNC_SIZE);
+        && kernel::map_at(layout::SYNC, layout::SYNC_SIZE)
+        && variable::start();
     if !mapped {
         kernel::say(NO_ROOM);
     }

@@ -1,8 +1,30 @@
 //! Atomics and fences: what each operation does to the clocks.
+//!
+//! Invariants, C++20's [intro.races] and [atomics.fences]:
+//! * A store that releases begins a release sequence; read-modify-writes by any thread continue it, and
+//!   any other store ends it. Who reads a value of the sequence with acquire ordering synchronizes with
+//!   its head, and with the heads of the sequences that read-modify-writes in it begin.
+//! * A relaxed store after a release fence releases what the fence's thread knew at the fence, and an
+//!   acquire fence acquires what relaxed reads before it have read. A fence that is sequentially
+//!   consistent is both.
+//! * What the program's operation reads and writes and what is noted of it are one step, under the
+//!   variable's lock.
+//! * Atomics do not race with each other, unless they have some bytes in common and not all; they race
+//!   with plain accesses.
+//!
+//! Operations of a thread in an ignore region, and of one that a signal interrupted within the layer, are
+//! only done.
 
-use snag_trace::memory::Ordering;
+use snag_trace::memory::{AccessKind, Ordering};
 
+use super::layout::{CELLS, Cell, GRANULE};
+use super::lock::Lock;
+use super::observed::{self, Sight, kind_of, place_of};
+use super::thread::{self, Thread};
+use super::variable::{self, Locked, PAST, Past};
+use super::verdict::{self, Earlier, Now};
 use super::word::Word;
+use super::{access, slots};
 
 /// An atomic operation of the program, about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +32,8 @@ pub(super) struct Operation {
     pub(super) address: usize,
     /// In bytes.
     pub(super) size: usize,
+    /// What it does if it succeeds.
+    pub(super) kind: AccessKind,
     pub(super) ordering: Ordering,
     /// Of a compare-exchange that fails; else the same.
     pub(super) failure: Ordering,
@@ -44,11 +68,298 @@ impl<W: Word> Outcome<W> {
     }
 }
 
+const fn acquires(ordering: Ordering) -> bool {
+    matches!(ordering, Ordering::Acquire | Ordering::AcqRel | Ordering::SeqCst)
+}
+
+const fn releases(ordering: Ordering) -> bool {
+    matches!(ordering, Ordering::Release | Ordering::AcqRel | Ordering::SeqCst)
+}
+
 /// Does an operation, by `effect`, with what it means for the clocks.
 #[inline]
-pub(super) fn perform<W: Word>(_operation: &Operation, effect: impl FnOnce() -> Outcome<W>) -> W {
-    effect().result
+pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> Outcome<W>) -> W {
+    if thread::current().is_null() {
+        return effect().result;
+    }
+    let Some((thread, variable)) = begin(operation) else { return effect().result };
+    let outcome = effect();
+    finish(thread, operation, variable, outcome.read.map(W::bits), outcome.written.map(W::bits));
+    outcome.result
+}
+
+/// The calling thread and the variable, if they are to be followed.
+#[inline(never)]
+fn begin(operation: &Operation) -> Option<(&'static mut Thread, Locked<'static>)> {
+    // SAFETY: the calling thread's, not null; only it uses it.
+    let thread = unsafe { &mut *thread::current() };
+    if thread.busy {
+        return None;
+    }
+    thread.busy = true;
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    slots::notice(thread);
+    if thread.ignore != 0 {
+        thread.busy = false;
+        return None;
+    }
+    let mut variable = variable::lock(operation.address, operation.size);
+    let era = slots::era();
+    slots::refresh(thread, era);
+    variable.state.refresh(era);
+    if variable.state.mixed {
+        drop(variable);
+        variable = lock_mixed(thread, operation, era);
+    }
+    Some((thread, variable))
+}
+
+#[inline(never)]
+fn finish(
+    thread: &mut Thread,
+    operation: &Operation,
+    variable: Locked<'static>,
+    read: Option<u64>,
+    written: Option<u64>,
+) {
+    let era = thread.era;
+    let (is_read, is_written) = (read.is_some(), written.is_some());
+    let ordering = if is_read && !is_written { operation.failure } else { operation.ordering };
+    let state = &mut *variable.state;
+    let sight = Sight { write: state.past[0], value: state.value, head: (state.head_slot, state.head_after) };
+    let sees_new = is_read && !sight.write.is_none() && sight.write.thread != thread.number;
+    let head = if state.clock.is_empty() { (0, 0) } else { sight.head };
+    let is_new_to_thread = sees_new && !sight.write.is_before(&thread.clock);
+    let was_read = state.is_read;
+    if is_read {
+        state.is_read |= sees_new;
+        learn(thread, state, acquires(ordering), era);
+    }
+    let kind = kind_of(is_read, is_written);
+    let place = place_of(thread, operation.code);
+    let past = Past::new((thread.number, thread.slot, thread.epoch), kind, ordering, place, thread.seq);
+    let mut stored = None;
+    let mut advances = false;
+    if let Some(value) = written {
+        stored = observed::storing(thread, operation, state, !is_read);
+        advances = give(thread, state, is_read, releases(ordering), era);
+        state.value = value;
+        state.writes = state.writes.wrapping_add(1);
+        state.is_read = false;
+    }
+    let writes = state.writes;
+    state.remember(past, &thread.clock);
+    drop(variable);
+    let value = written.or(read).unwrap_or(0);
+    check_plain(thread, operation, past, value);
+    if is_new_to_thread {
+        observed::saw(thread, &Sight { head, ..sight }, operation, past);
+    }
+    if !is_written {
+        let news = is_new_to_thread.then_some((sight.write, sight.value));
+        let loaded = observed::Loaded { past, value, writes, news, was_read };
+        observed::loaded(thread, operation, &loaded);
+    }
+    if let Some(stored) = stored {
+        observed::stored(thread, operation, &stored, past, value);
+    }
+    if advances {
+        slots::advance(thread);
+    }
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    thread.busy = false;
+}
+
+/// The thread has read the value.
+#[inline]
+fn learn(thread: &mut Thread, state: &mut variable::State, acquires: bool, era: u32) {
+    if state.clock.is_empty() || state.knower == thread.number {
+        return;
+    }
+    if acquires {
+        thread.clock.join(state.clock.entries(era));
+        state.knower = thread.number;
+    } else {
+        thread.unacquired.join(state.clock.entries(era));
+        thread.has_unacquired = true;
+    }
+}
+
+/// The thread writes the value; `continues` if it has read the one before in the same step. Gives whether
+/// it must begin a new epoch.
+#[inline]
+fn give(thread: &mut Thread, state: &mut variable::State, continues: bool, releases: bool, era: u32) -> bool {
+    if releases {
+        (state.head_slot, state.head_after) = (thread.slot as u8, thread.seq);
+    } else if thread.has_fenced {
+        (state.head_slot, state.head_after) = (thread.slot as u8, thread.fenced_after);
+    }
+    if releases {
+        if continues && state.knower != thread.number {
+            state.clock.add(&thread.clock, era);
+            state.knower = 0;
+        } else {
+            // It knows all that is there, or ends the sequence.
+            state.clock.set(&thread.clock, era);
+            state.knower = thread.number;
+        }
+        return true;
+    }
+    match (thread.has_fenced, continues) {
+        (true, true) => {
+            state.clock.add(&thread.fenced, era);
+            if state.knower != thread.number {
+                state.knower = 0;
+            }
+        }
+        (true, false) => {
+            state.clock.set(&thread.fenced, era);
+            state.knower = thread.number;
+        }
+        (false, false) => state.clock.clear(),
+        (false, true) => {}
+    }
+    false
+}
+
+/// Tells of plain accesses of others that nothing orders before this atomic one.
+#[inline]
+fn check_plain(thread: &mut Thread, operation: &Operation, past: Past, value: u64) {
+    let mut met: [Option<(Cell, usize)>; 2 * CELLS] = [None; 2 * CELLS];
+    let mut count = 0;
+    variable::mark_granules(operation.address, operation.size);
+    // SAFETY: the calling thread's own.
+    unsafe {
+        access::plain_races(thread, operation.address, operation.size, past.writes(), |cell, at| {
+            if cell != Cell::ATOMICS && count < met.len() {
+                met[count] = Some((cell, at));
+                count += 1;
+            }
+        });
+    }
+    if count != 0 {
+        let now = Now {
+            address: operation.address,
+            size: operation.size,
+            kind: past.kind(),
+            ordering: past.ordering(),
+            value,
+            pc: operation.code,
+        };
+        for (cell, at) in met.into_iter().flatten() {
+            // SAFETY: as above.
+            unsafe { verdict::race_with_cell(thread, &now, cell, at) };
+        }
+    }
+}
+
+/// One at a time locks more than one variable.
+static MIXED: Lock = Lock::new();
+
+/// The variable of an atomic that has bytes in common with others: those are learnt from first.
+#[cold]
+#[inline(never)]
+fn lock_mixed(thread: &mut Thread, operation: &Operation, era: u32) -> Locked<'static> {
+    let _one = MIXED.lock();
+    let mut met = [(Past::NONE, 0, 0); 2 * PAST];
+    let mut count = 0;
+    let Operation { address, size, .. } = *operation;
+    variable::each_touching(address, address + size, |there, state| {
+        if there == address {
+            return;
+        }
+        state.refresh(era);
+        thread.clock.join(state.clock.entries(era));
+        for past in state.past {
+            if !past.is_none() && count < met.len() {
+                met[count] = (past, there, state.size);
+                count += 1;
+            }
+        }
+    });
+    for (past, there, size) in met.into_iter().take(count) {
+        let conflicts = past.writes() || operation.kind != AccessKind::AtomicLoad;
+        if conflicts && past.thread != thread.number && !past.is_before(&thread.clock) {
+            let now = Now {
+                address,
+                size: operation.size,
+                kind: operation.kind,
+                ordering: operation.ordering,
+                value: 0,
+                pc: operation.code,
+            };
+            // SAFETY: the calling thread's own.
+            unsafe { verdict::race(thread, &now, &earlier(past, there, size.into(), 0)) };
+        }
+    }
+    let variable = variable::lock(address, size);
+    variable.state.refresh(era);
+    variable
+}
+
+fn earlier(past: Past, address: usize, size: usize, value: u64) -> Earlier {
+    Earlier {
+        thread: past.thread,
+        slot: past.slot.into(),
+        epoch: past.epoch.into(),
+        address,
+        size,
+        kind: past.kind(),
+        ordering: past.ordering(),
+        value,
+        after: past.after,
+        place: past.place,
+    }
+}
+
+/// The atomic accesses in the granule of `address` that conflict with a plain access by the calling thread
+/// to the bytes of `mask`, and that nothing orders before it.
+#[cold]
+#[inline(never)]
+pub(super) fn atomic_races(address: usize, mask: u32, write: bool) -> [Option<Earlier>; 2 * PAST] {
+    let mut found = [None; 2 * PAST];
+    let mut count = 0;
+    super::enter((), |thread| {
+        let granule = address & !(GRANULE - 1);
+        variable::each_touching(granule, granule + GRANULE, |there, state| {
+            let size = usize::from(state.size);
+            let bytes = (0..GRANULE).filter(|byte| (there..there + size).contains(&(granule + byte)));
+            let touched = bytes.fold(0_u32, |bits, byte| bits | 1 << byte);
+            if touched & mask == 0 {
+                return;
+            }
+            state.refresh(thread.era);
+            for (index, past) in state.past.into_iter().enumerate() {
+                let conflicts = !past.is_none() && (write || past.writes());
+                let other = past.thread != thread.number && u32::from(past.slot) != thread.slot;
+                if conflicts && other && !past.is_before(&thread.clock) && count < found.len() {
+                    let value = if index == 0 && past.writes() { state.value } else { 0 };
+                    found[count] = Some(earlier(past, there, size, value));
+                    count += 1;
+                }
+            }
+        });
+    });
+    found
 }
 
 /// A fence, which the processor has made already.
-pub(super) fn fence(_ordering: Ordering, _code: usize) {}
+pub(super) fn fence(ordering: Ordering, _code: usize) {
+    super::enter((), |thread| {
+        slots::notice(thread);
+        if thread.ignore != 0 {
+            return;
+        }
+        slots::refresh(thread, slots::era());
+        if acquires(ordering) && thread.has_unacquired {
+            let unacquired = thread.unacquired.clone();
+            thread.clock.join(unacquired.entries());
+        }
+        if releases(ordering) {
+            thread.fenced = thread.clock.clone();
+            thread.has_fenced = true;
+            thread.fenced_after = thread.seq;
+            slots::advance(thread);
+        }
+    });
+}

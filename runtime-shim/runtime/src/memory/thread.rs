@@ -19,6 +19,7 @@ use super::clock::Clock;
 use super::heap::Quarantine;
 use super::history::History;
 use super::layout::Cell;
+use super::observed::Observed;
 use super::sample;
 
 global_asm!(
@@ -72,6 +73,8 @@ pub(crate) struct Thread {
     pub(super) has_unacquired: bool,
     /// Whether `fenced` counts.
     pub(super) has_fenced: bool,
+    /// What it had recorded at its last release fence.
+    pub(super) fenced_after: u64,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
     /// Whether it waits, and whether it has lost its slot meanwhile: see `slots`. Touched by others.
@@ -80,6 +83,8 @@ pub(crate) struct Thread {
     pub(super) calls: usize,
     /// After its end: the next one that has ended.
     pub(super) next_spare: *mut Thread,
+    /// What it has read of others' writes.
+    pub(super) observed: Observed,
     /// Blocks that it freed and that the allocator does not have back yet.
     pub(super) quarantine: Quarantine,
     /// What is remembered of its accesses.

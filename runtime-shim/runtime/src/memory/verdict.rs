@@ -16,7 +16,7 @@ use super::history::{self, Nature};
 use super::layout::{Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
-use super::{block, context, counts, sample, unwind};
+use super::{block, context, counts, observed, sample, sync_var, unwind};
 use crate::recorder::{self, At};
 
 /// An access that the calling thread is making.
@@ -134,6 +134,12 @@ pub(super) unsafe fn met(
             unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask())) };
         } else {
             counts::REPEATS.add();
+        }
+    }
+    if found.atomics {
+        for earlier in sync_var::atomic_races(address, new.mask(), !new.is_read()).into_iter().flatten() {
+            // SAFETY: see above.
+            unsafe { race(thread, &now, &earlier) };
         }
     }
 }
@@ -264,7 +270,10 @@ fn write(thread: &Thread, kind: Kind, now: &Now, earlier: &Earlier) {
         size: block.size as u64,
         stack: &born[..block.stack],
     };
-    let payload = memory::conflict(&Conflict { current, previous, block, weak: None });
+    let weak = if kind == Kind::DataRace { observed::weak_read(thread, earlier.slot, earlier.epoch) } else { None };
+    let (mut stored, mut loaded) = ([0; MAX_STACK], [0; MAX_STACK]);
+    let weak = weak.map(|read| read.tell(&mut stored, &mut loaded));
+    let payload = memory::conflict(&Conflict { current, previous, block, weak });
     recorder::record_long(kind, Mode::None, At::Code(now.pc), payload.as_slice());
 }
 
