@@ -5,5 +5,6 @@ mod analyze;
 mod bad_input;
 mod cargo;
 mod endings;
+mod memory;
 mod project;
 mod signals;
