@@ -162,7 +162,7 @@ fn check_that_it_ran(outcome: &Outcome, run: &RunFolder) -> Result<(), Error> {
     let help = broken.map(|name| {
         format!(
             "if `{name}` builds without snag, it needs something of std that snag's own lacks: \
-             leave it out with `--plain {name}`"
+             leave it out with `--plain {name}`; if it is only linked in vain, use `--no-memory`"
         )
     });
     Err(Error::Cargo { help })
