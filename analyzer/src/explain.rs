@@ -9,6 +9,7 @@ static PAGES: &[(&str, &str)] = &[
     ("data_race", include_str!("../../docs/rules/data_race.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
+    ("lost_update", include_str!("../../docs/rules/lost_update.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),
     ("thread_killed_at_exit", include_str!("../../docs/rules/thread_killed_at_exit.md")),
 ];

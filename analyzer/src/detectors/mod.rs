@@ -9,6 +9,7 @@ pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
 pub mod lock_order_inversion;
+pub mod lost_update;
 pub mod lost_wakeup;
 pub mod thread_killed_at_exit;
 
@@ -35,6 +36,7 @@ pub static REGISTRY: &[&dyn Detector] = &[
     &data_race::DataRace,
     &deadlock::Deadlock,
     &lock_order_inversion::LockOrderInversion,
+    &lost_update::LostUpdate,
     &lost_wakeup::LostWakeup,
     &thread_killed_at_exit::ThreadKilledAtExit,
 ];
@@ -87,6 +89,18 @@ pub fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
 pub fn find(detector: &dyn Detector, script: &str) -> Vec<Finding> {
     let execution = crate::model::script::execution(script);
     detector.detect(&execution, &crate::model::script::ScriptNames(&execution))
+}
+
+/// What a detector finds in a scripted execution, where the source says how looks bear on writes.
+#[cfg(test)]
+pub fn find_with(
+    detector: &dyn Detector,
+    script: &str,
+    flows: &[(u32, u32, crate::model::flow::Flow)],
+) -> Vec<Finding> {
+    let execution = crate::model::script::execution(script);
+    let names = crate::model::script::ScriptNames(&execution);
+    detector.detect(&execution, &crate::model::script::SourcedNames { names, flows })
 }
 
 #[cfg(test)]

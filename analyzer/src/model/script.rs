@@ -28,6 +28,7 @@ use snag_trace::{Event, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace,
 
 use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, ObjectId};
+use crate::model::flow::Flow;
 use crate::model::memory::{Access, Block, Conflict, Update, WeakRead};
 use crate::model::names::{Names, PlainNames};
 use crate::run::meta::{RunMeta, StuckProcess};
@@ -120,7 +121,11 @@ impl Script {
 
     fn remark(&mut self, thread: u32, seq: u64, operation: &str, words: &[&str]) {
         let (kind, record) = if operation == "update" {
-            (Kind::AtomicUpdate, MemoryRecord::Update(Box::new(update(thread, words))))
+            let update = update(thread, words);
+            for other in [&update.between, &update.before].into_iter().flatten() {
+                self.thread(other.thread);
+            }
+            (Kind::AtomicUpdate, MemoryRecord::Update(Box::new(update)))
         } else {
             let kind = if operation == "race" { Kind::DataRace } else { Kind::Conflict };
             let conflict = conflict(thread, words);
@@ -337,6 +342,40 @@ impl Names for ScriptNames<'_> {
             Frame { function: format!("f{address}"), place: Some(place), inlined: false }
         };
         stack.iter().map(frame).collect()
+    }
+}
+
+/// Names as [`ScriptNames`], of one function whose source says how looks bear on writes: by their lines.
+pub struct SourcedNames<'a> {
+    /// What the rest is named by.
+    pub names: ScriptNames<'a>,
+    /// From the look at a line to the write at another.
+    pub flows: &'a [(u32, u32, Flow)],
+}
+
+impl Names for SourcedNames<'_> {
+    fn object(&self, process: u32, object: u32) -> ObjectRef {
+        self.names.object(process, object)
+    }
+
+    fn place(&self, process: u32, site: u32) -> Option<Place> {
+        self.names.place(process, site)
+    }
+
+    fn thread(&self, process: u32, thread: u32) -> ThreadRef {
+        self.names.thread(process, thread)
+    }
+
+    fn frames(&self, process: u32, stack: &[u64]) -> Vec<Frame> {
+        let frames = self.names.frames(process, stack).into_iter();
+        frames.map(|frame| Frame { function: "f".to_owned(), ..frame }).collect()
+    }
+
+    fn flow(&self, from: &[Place], to: &[Place]) -> Flow {
+        let lines = |calls: &[Place]| calls.iter().map(|call| call.line).collect::<Vec<_>>();
+        let (from, to) = (lines(from), lines(to));
+        let found = self.flows.iter().find(|(look, write, _)| from == [*look] && to == [*write]);
+        found.map_or(Flow::Unknown, |(_, _, flow)| *flow)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
 
 pub mod memory;
+mod steps;
 
 use snag_trace::{Mode, ObjectKind};
 
