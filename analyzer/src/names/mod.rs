@@ -25,6 +25,7 @@ use snag_trace::{Kind, ObjectKind};
 
 use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, Object, Process};
+use crate::model::flow::Flow;
 use crate::model::memory::{Access, Block};
 use crate::model::names::{Names, PlainNames, kind_word};
 use crate::sources::Sources;
@@ -228,6 +229,17 @@ impl Names for SourceNames<'_> {
 
     fn frames(&self, process: u32, stack: &[u64]) -> Vec<Frame> {
         self.frames_of(process, stack)
+    }
+
+    fn flow(&self, from: &[Place], to: &[Place]) -> Flow {
+        let parsed = |calls: &[Place]| -> Option<Vec<_>> {
+            calls.iter().map(|call| Some((self.file(&call.file)?, position(call)))).collect()
+        };
+        let (Some(from), Some(to)) = (parsed(from), parsed(to)) else { return Flow::Unknown };
+        let [from, to] = [&from, &to].map(|calls| -> Vec<_> {
+            calls.iter().map(|(file, at): &(Rc<syn::File>, LineColumn)| (&**file, *at)).collect()
+        });
+        flow::along(&from, &to)
     }
 
     fn memory(&self, process: u32, access: &Access, block: &Block) -> Option<String> {
