@@ -51,10 +51,19 @@ pub trait Names {
     fn flow(&self, _from: &[Place], _to: &[Place]) -> Flow {
         Flow::Unknown
     }
-    /// What the source calls the memory of an access to this block, if that is known.
-    fn memory(&self, _process: u32, _access: &Access, _block: &Block) -> Option<String> {
-        None
+    /// What the source calls the memory of an access to this block.
+    fn memory(&self, _process: u32, _access: &Access, _block: &Block) -> MemoryName {
+        MemoryName::default()
     }
+}
+
+/// What is known of the name of a piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryName {
+    /// The variable and field: `COUNTER`, `shared.count`.
+    pub name: Option<String>,
+    /// The type of the variable or block that it is a part of.
+    pub of_type: Option<String>,
 }
 
 /// What a report calls an object of this kind.

@@ -3,14 +3,18 @@
 //! A static is called by its symbol, a block of the heap by the variable or field that the call which
 //! allocated it goes into, or by what its method was called on.
 //!
+//! Fields are added where debug information has them ([`super::types`]).
+//!
 //! Invariant: what is not known gets no name.
 
-use snag_trace::memory::Region;
+use snag_trace::memory::{AccessKind, Region};
 
+use super::types::Typed;
 use super::uses::{self, Rank};
 use super::{SourceNames, bindings, position};
 use crate::finding::{Frame, Place};
 use crate::model::memory::{Access, Block};
+use crate::model::names::MemoryName;
 
 /// Functions of the standard library that call a thread's code: whatever called them is of no interest.
 const BEGINNINGS: [&str; 2] = ["__rust_begin_short_backtrace", "std::rt::lang_start"];
@@ -60,21 +64,37 @@ impl SourceNames<'_> {
         found.into_iter().map(frame).collect()
     }
 
-    pub(super) fn memory_name(&self, process: u32, access: &Access, block: &Block) -> Option<String> {
-        match block.region {
+    pub(super) fn memory_name(&self, process: u32, access: &Access, block: &Block) -> MemoryName {
+        let Some(process_of) = self.process(process) else { return MemoryName::default() };
+        let trace = &process_of.definitions;
+        let types = self.types(&trace.executable);
+        let in_file = |address: u64| address.checked_sub(trace.load_base);
+        let size = u64::from(access.size);
+        let (base, typed) = match block.region {
             Region::Static | Region::Unknown => {
-                let trace = &self.process(process)?.definitions;
-                let in_file = access.address.checked_sub(trace.load_base)?;
+                let Some(at) = in_file(access.address) else { return MemoryName::default() };
                 let symbols = self.symbols(&trace.executable);
-                symbols.static_at(in_file).map(|(name, _)| name.to_owned())
+                let known = symbols.static_at(at).map(|(name, offset)| (name.to_owned(), offset));
+                let typed =
+                    known.as_ref().and_then(|&(_, offset)| types.of_static(at - offset, offset, size));
+                let known = known.map(|(name, _)| name);
+                (known, typed)
             }
             Region::Heap | Region::Freed => {
                 let frames = self.frames_of(process, &block.stack);
                 let own = frames.iter().filter_map(|frame| frame.place.as_ref()).find(|place| place.is_own());
-                self.allocated_as(own?)
+                let code: Vec<u64> = block.stack.iter().filter_map(|&address| in_file(address)).collect();
+                let offset = access.address.checked_sub(block.base).filter(|_| block.base != 0);
+                // What is freed is the whole block.
+                let offset = offset.filter(|_| access.kind != AccessKind::Free);
+                let typed = offset.and_then(|offset| types.of_block(&code, block.size, offset, size));
+                (own.and_then(|place| self.allocated_as(place)), typed)
             }
-            Region::Stack | Region::ThreadLocal => None,
-        }
+            Region::Stack | Region::ThreadLocal => (None, None),
+        };
+        let Some(Typed { whole, path }) = typed else { return MemoryName { name: base, of_type: None } };
+        let stem = base.or_else(|| (!path.is_empty()).then(|| short_type(&whole).to_owned()));
+        MemoryName { name: stem.map(|stem| format!("{stem}{path}")), of_type: Some(whole) }
     }
 
     /// What the source calls that which the call at this place allocates.
@@ -88,6 +108,12 @@ impl SourceNames<'_> {
             before.ends_with('.').then_some(used.name)
         })
     }
+}
+
+/// A type's name without the modules that it is in.
+fn short_type(name: &str) -> &str {
+    let head = name.split('<').next().unwrap_or(name);
+    head.rfind("::").map_or(name, |at| &name[at + 2..])
 }
 
 #[cfg(test)]
@@ -113,6 +139,13 @@ mod tests {
         assert_eq!(name(2, 18).as_deref(), Some("shared"));
         assert_eq!(name(3, 16).as_deref(), Some("self.lines"));
         assert_eq!((name(4, 9), name(9, 9)), (None, None));
+    }
+
+    #[test]
+    fn types_are_named_without_their_modules() {
+        assert_eq!(short_type("bank::ledger::Account"), "Account");
+        assert_eq!(short_type("bank::List<bank::Account>"), "List<bank::Account>");
+        assert_eq!(short_type("u64"), "u64");
     }
 
     #[test]

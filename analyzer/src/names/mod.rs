@@ -13,6 +13,7 @@ mod flow;
 mod macros;
 mod memory;
 mod symbols;
+mod types;
 mod uses;
 
 use std::cell::{OnceCell, RefCell};
@@ -27,11 +28,12 @@ use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, Object, Process};
 use crate::model::flow::Flow;
 use crate::model::memory::{Access, Block};
-use crate::model::names::{Names, PlainNames, kind_word};
+use crate::model::names::{MemoryName, Names, PlainNames, kind_word};
 use crate::sources::Sources;
 
 use births::Births;
 use symbols::Symbols;
+use types::Types;
 use uses::{Rank, Use};
 
 /// More places than this are not looked at for one object's name.
@@ -46,6 +48,7 @@ pub struct SourceNames<'a> {
     uses: OnceCell<Vec<Vec<u32>>>,
     files: RefCell<BTreeMap<String, Option<Rc<syn::File>>>>,
     symbols: RefCell<BTreeMap<String, Rc<Symbols>>>,
+    types: RefCell<BTreeMap<String, Rc<Types>>>,
     named: RefCell<BTreeMap<(u32, u32), ObjectRef>>,
 }
 
@@ -60,6 +63,7 @@ impl<'a> SourceNames<'a> {
             uses: OnceCell::new(),
             files: RefCell::default(),
             symbols: RefCell::default(),
+            types: RefCell::default(),
             named: RefCell::default(),
         }
     }
@@ -95,6 +99,11 @@ impl<'a> SourceNames<'a> {
         let mut known = self.symbols.borrow_mut();
         let read = || Rc::new(Symbols::of(executable));
         Rc::clone(known.entry(executable.to_owned()).or_insert_with(read))
+    }
+
+    fn types(&self, executable: &str) -> Rc<Types> {
+        let mut known = self.types.borrow_mut();
+        Rc::clone(known.entry(executable.to_owned()).or_insert_with(|| Rc::new(Types::of(executable))))
     }
 
     /// The static that holds the object, and how far into it the object is, in bytes.
@@ -242,7 +251,7 @@ impl Names for SourceNames<'_> {
         flow::along(&from, &to)
     }
 
-    fn memory(&self, process: u32, access: &Access, block: &Block) -> Option<String> {
+    fn memory(&self, process: u32, access: &Access, block: &Block) -> MemoryName {
         self.memory_name(process, access, block)
     }
 }

@@ -6,6 +6,7 @@ use super::Case;
 use crate::finding::{self, Frame, Location, ObjectRef, Place};
 use crate::model::execution::{ObjectId, ThreadId};
 use crate::model::memory::{Access, Block};
+use crate::model::names::MemoryName;
 use crate::model::wait_for::Hold;
 
 /// What a finding calls a piece of memory.
@@ -30,6 +31,9 @@ struct Spot {
 fn spot(frames: &[Frame]) -> Option<Spot> {
     let known: Vec<(&str, &Place)> =
         frames.iter().filter_map(|frame| Some((&*frame.function, frame.place.as_ref()?))).collect();
+    // What carries out an atomic operation tells nothing.
+    let operations = known.iter().take_while(|(_, place)| place.is_atomic_operation()).count();
+    let known = if operations < known.len() { &known[operations..] } else { &known[..] };
     let own = known.iter().position(|(_, place)| place.is_own());
     let foreign = || known.iter().position(|(_, place)| !place.is_library());
     let at = own.or_else(foreign).unwrap_or(0);
@@ -133,7 +137,7 @@ impl Case<'_> {
     pub fn memory(&mut self, access: &Access, block: &Block) -> Memory {
         let process = self.process_of(access);
         let made = spot(&self.names.frames(process, &block.stack)).map(|spot| spot.place);
-        let name = self.names.memory(process, access, block);
+        let MemoryName { name, of_type } = self.names.memory(process, access, block);
         let kind = match block.region {
             Region::Static => "static",
             Region::Heap | Region::Freed => "heap block",
@@ -158,18 +162,19 @@ impl Case<'_> {
         };
         let known = name.or_else(of_place).unwrap_or_else(|| kind.to_owned());
         self.objects.push((ObjectId(0), ObjectRef { kind: kind.to_owned(), name: known, born: made }));
-        Memory { phrase, what: self.what_memory(access, block) }
+        Memory { phrase, what: self.what_memory(access, block, of_type.as_deref()) }
     }
 
     /// What the memory is, a clause.
-    fn what_memory(&self, access: &Access, block: &Block) -> Option<String> {
+    fn what_memory(&self, access: &Access, block: &Block, of_type: Option<&str>) -> Option<String> {
         let owner = (block.thread != 0).then(|| self.thread(ThreadId(block.thread)));
         let size = bytes(u64::from(access.size));
         let within = (block.base != 0 && block.size != 0 && access.address >= block.base)
             .then(|| (access.address - block.base, block.size));
         let by = owner.as_ref().map(|owner| format!(" that {owner} allocated")).unwrap_or_default();
         let freed = if block.region == Region::Freed { ", freed since" } else { "" };
-        match (block.region, within) {
+        let typed = of_type.map(|of_type| format!(", in a `{of_type}`")).unwrap_or_default();
+        let what = match (block.region, within) {
             (Region::Heap | Region::Freed, Some((offset, whole))) if u64::from(access.size) < whole => {
                 Some(format!("{size} at offset {offset} of a heap block of {}{by}{freed}", bytes(whole)))
             }
@@ -185,8 +190,10 @@ impl Case<'_> {
                 Some(owner) => format!("{size} of the thread-local data of {owner}"),
                 None => format!("{size} of thread-local data"),
             }),
-            (Region::Static | Region::Unknown, _) => None,
-        }
+            (Region::Static, _) => of_type.map(|_| format!("{size} of a static")),
+            (Region::Unknown, _) => None,
+        };
+        what.map(|what| format!("{what}{typed}"))
     }
 }
 
