@@ -2,6 +2,8 @@
 
 use snag_trace::memory::{MAX_STACK, Region};
 
+use super::{heap, lifetime};
+
 /// What is known of the memory around an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
@@ -21,10 +23,22 @@ unsafe extern "C" {
 }
 
 /// What `address` lies in. The stack of its allocation is written to `born`.
-pub(super) fn of(address: usize, _born: &mut [u64; MAX_STACK]) -> Block {
+pub(super) fn of(address: usize, born: &mut [u64; MAX_STACK]) -> Block {
     let unknown = Block { region: Region::Unknown, thread: 0, base: 0, size: 0, stack: 0 };
     let executable = (&raw const __ehdr_start).addr()..(&raw const _end).addr();
-    if executable.contains(&address) { Block { region: Region::Static, ..unknown } } else { unknown }
+    if executable.contains(&address) {
+        return Block { region: Region::Static, ..unknown };
+    }
+    // Stacks first: nothing is looked for in them that looks like a block of the heap.
+    if let Some((thread, local)) = lifetime::stack_owner(address) {
+        let region = if local { Region::ThreadLocal } else { Region::Stack };
+        return Block { region, thread, ..unknown };
+    }
+    let Some(heap::Found { base, size, thread, place, ended }) = heap::block_of(address) else {
+        return unknown;
+    };
+    let region = if ended { Region::Freed } else { Region::Heap };
+    Block { region, thread, base, size, stack: place.stack(born) }
 }
 
 #[cfg(test)]

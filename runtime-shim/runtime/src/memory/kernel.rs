@@ -3,7 +3,9 @@
 use core::arch::asm;
 
 const SYS_WRITE: usize = 1;
-const SYS_MMAP: usize = 9;
+pub(super) const SYS_MMAP: usize = 9;
+pub(super) const SYS_MUNMAP: usize = 11;
+pub(super) const SYS_MREMAP: usize = 25;
 const SYS_MADVISE: usize = 28;
 const SYS_SCHED_YIELD: usize = 24;
 
@@ -23,7 +25,7 @@ pub(super) const PAGE: usize = 4096;
 ///
 /// # Safety
 /// The call must be safe with these arguments.
-unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
+pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = arguments;
     let result;
     // SAFETY: the caller's promise; the kernel changes `rax`, `rcx` and `r11` only.
@@ -39,7 +41,8 @@ unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
     result
 }
 
-const fn is_address(result: isize) -> bool {
+/// Whether the kernel gave an address, and not an error.
+pub(super) const fn is_address(result: isize) -> bool {
     result >= 0 || result < -4095
 }
 

@@ -10,7 +10,6 @@
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 
-use super::clock::Clock;
 use super::lock::Lock;
 use super::stored::Stored;
 use super::thread::{self, Thread};
@@ -99,9 +98,14 @@ pub(crate) unsafe fn begin(thread: *mut Thread) {
     if thread.is_null() || !thread::current().is_null() {
         return;
     }
-    maps::forget_own_stack();
+    let stack = maps::own_stack();
+    maps::forget(stack.0, stack.1);
     // SAFETY: the caller's promise.
-    unsafe { follow(thread) };
+    unsafe {
+        (*thread).stack = stack;
+        (*thread).stack_top = (&raw const stack).addr();
+        follow(thread);
+    }
 }
 
 /// # Safety
@@ -123,9 +127,12 @@ pub(super) fn begin_main(number: u32) {
     if thread.is_null() || !thread::current().is_null() {
         return;
     }
+    let stack = maps::own_stack();
     // SAFETY: new, and nobody else's.
     unsafe {
         (*thread).number = number;
+        (*thread).stack = stack;
+        (*thread).stack_top = stack.0 + stack.1;
         follow(thread);
     }
 }
@@ -229,6 +236,14 @@ pub(super) fn learn(thread: &mut Thread, stored: &mut Stored) {
     thread.clock.join(stored.entries(era));
 }
 
+/// Which thread that holds a slot has `address` on its stack, and whether that is thread-local data.
+pub(super) fn stack_owner(address: usize) -> Option<(u32, bool)> {
+    slots::find(|thread| {
+        let is_within = address.wrapping_sub(thread.stack.0) < thread.stack.1;
+        is_within.then_some((thread.number, address > thread.stack_top))
+    })
+}
+
 /// In a forked child.
 ///
 /// # Safety
@@ -255,7 +270,6 @@ pub(super) fn test_thread(number: u32) -> Box<Thread> {
     // SAFETY: zeros are a thread, see its module.
     let mut thread: Box<Thread> = unsafe { Box::new(core::mem::zeroed()) };
     thread.number = number;
-    thread.clock = Clock::ZERO;
     slots::enter(&mut thread);
     thread
 }

@@ -68,6 +68,11 @@ pub(super) fn forget(address: usize, len: usize) {
     }
 }
 
+/// Forgets what is known of whole pages of the program's that come or go.
+pub(super) fn forget_mapping(address: usize, len: usize) {
+    super::enter((), |_| forget(address, len.next_multiple_of(kernel::PAGE)));
+}
+
 unsafe extern "C" {
     fn pthread_self() -> usize;
     fn pthread_getattr_np(thread: usize, attributes: *mut Attributes) -> c_int;
@@ -92,10 +97,4 @@ pub(super) fn own_stack() -> (usize, usize) {
         }
     }
     (base, len)
-}
-
-/// Forgets what was done to the calling thread's stack before it was its own.
-pub(super) fn forget_own_stack() {
-    let (base, len) = own_stack();
-    forget(base, len);
 }

@@ -23,6 +23,7 @@
 #[cfg(snag_memory)]
 mod abi;
 mod access;
+mod allocator;
 mod arena;
 #[cfg(snag_memory)]
 mod atomics;

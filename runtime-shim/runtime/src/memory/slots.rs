@@ -342,6 +342,16 @@ fn move_on(thread: &mut Thread) {
     attach(thread);
 }
 
+/// The first answer of `ask` about the threads that hold slots.
+pub(super) fn find<R>(ask: impl Fn(&Thread) -> Option<R>) -> Option<R> {
+    let _held = LOCK.lock();
+    TABLE.iter().find_map(|slot| {
+        // SAFETY: a thread is in the table as long as it exists, and leaves it under the lock. Its stack and
+        // its number, which is what is asked for, do not change.
+        unsafe { slot.owner.load(Ordering::Relaxed).as_ref() }.and_then(&ask)
+    })
+}
+
 /// In a forked child: only the calling thread is left, and all that was done before is known to it.
 ///
 /// # Safety

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{kernel, layout, lifetime, sample, variable};
+use super::{heap, kernel, layout, lifetime, sample, variable};
 use crate::recorder;
 
 const UNKNOWN: u8 = 0;
@@ -36,6 +36,7 @@ pub(super) fn start() {
     STATE.store(if mapped { READY } else { INERT }, Ordering::Release);
     if mapped && recorder::on() {
         lifetime::begin_main(recorder::current_thread());
+        heap::start();
     }
 }
 

@@ -85,6 +85,11 @@ pub(crate) struct Thread {
     pub(super) next_spare: *mut Thread,
     /// What it has read of others' writes.
     pub(super) observed: Observed,
+    /// The block that libc's allocator gave it last.
+    pub(super) last_block: usize,
+    /// Where its stack is: base and length, and the innermost address that its thread-local data may be at.
+    pub(super) stack: (usize, usize),
+    pub(super) stack_top: usize,
     /// Blocks that it freed and that the allocator does not have back yet.
     pub(super) quarantine: Quarantine,
     /// What is remembered of its accesses.
