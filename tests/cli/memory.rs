@@ -299,8 +299,10 @@ fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
         ("host/src/main.rs", main),
     ];
     let package = Package::new(workspace, &files);
-    package.runs(&["run"]);
-    package.runs(&["run", "--release"]);
+    for arguments in [["run"].as_slice(), &["run", "--release"]] {
+        let run = package.runs(arguments);
+        assert!(run.stderr.contains("5 threads, 1 process"), "{}", run.stderr);
+    }
 }
 
 #[test]

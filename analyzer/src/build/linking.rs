@@ -1,14 +1,16 @@
 //! What the linker is told where a program over the memory layer is linked.
 //!
-//! * The executable exports the functions of the pass, so that instrumented shared objects find them
-//!   there and not in copies of their own.
+//! * One process has one runtime. Each program and each `cdylib` has a copy linked in; the executable
+//!   exports its own, and what a `cdylib` has of it can be taken the place of, so that one that is loaded
+//!   into an executable over the shim uses that one's, and one that is loaded into Python uses its own.
 //! * The functions by which Rust code reaches the program's allocator, whose names are mangled and so
 //!   differ between toolchains, lead through `snag_runtime`, which has to know of each block of an
 //!   allocator that is not libc's. `--wrap` does that without a wrapper around the linker; the
 //!   functions themselves are then named `snag_real_rust_alloc` and so on.
 //!
-//! Known miss: GNU ld, unlike lld, does not wrap calls from the very object that has the program's
-//! `#[global_allocator]`. lld is what rustc uses for this target since 1.90.
+//! Known misses of GNU ld, which rustc uses for this target before 1.90 or when told to: it does not wrap
+//! calls from the very object that has the program's `#[global_allocator]`; and a `cdylib` keeps to its
+//! own runtime, since GNU ld takes no second version script beside rustc's.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,28 +20,53 @@ use std::{fs, io};
 use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSymbol as _};
 
+use crate::build::cargo_config::values_of;
 use crate::build::std_bitcode::{self, Reason};
+use crate::build::toolchain::Toolchain;
 
-/// File in the shim's folder with the flags of rustc, one per line.
+/// File in the shim's folder with flags of rustc, one per line.
 const FILE: &str = "link-flags";
+/// File in the shim's folder that is a version script for shared objects, if the toolchain has lld.
+const SCRIPT: &str = "shared.version";
+/// The first minor version of rustc that links with lld.
+const FIRST_LLD: u32 = 90;
+/// Symbols of the runtime, as patterns of the linker.
+const RUNTIME: [&str; 4] = ["__tsan_*", "snag_memory_*", "*12snag_runtime*", "*10snag_trace*"];
 /// Functions of Rust's allocator, without what is mangled around them.
 const ALLOCATOR: [&str; 4] = ["rust_alloc", "rust_dealloc", "rust_realloc", "rust_alloc_zeroed"];
 
-/// The flags that [`save`] wrote for the shim in this folder.
+/// The flags for a crate, compiled with these arguments over the shim in this folder: [`save`] wrote most
+/// of them.
 ///
 /// # Errors
 /// If they cannot be read.
-pub fn flags(root: &Path) -> io::Result<Vec<OsString>> {
-    Ok(fs::read_to_string(root.join(FILE))?.lines().map(OsString::from).collect())
+pub fn flags(root: &Path, arguments: &[OsString]) -> io::Result<Vec<OsString>> {
+    let mut flags: Vec<_> = fs::read_to_string(root.join(FILE))?.lines().map(OsString::from).collect();
+    let script = root.join(SCRIPT);
+    let is_shared = values_of(arguments, "--crate-type").any(|kind| kind == "cdylib");
+    if is_shared && !chooses_linker(arguments) && script.exists() {
+        let mut flag = OsString::from("-Clink-arg=-Wl,--version-script=");
+        flag.push(script);
+        flags.push(flag);
+    }
+    Ok(flags)
 }
 
-/// Finds the names of this toolchain's allocator functions, and writes the flags for [`flags`]. The
-/// shim has been compiled into `root`.
+/// Whether these arguments may make rustc use another linker than its own choice.
+fn chooses_linker(arguments: &[OsString]) -> bool {
+    let options = ["fuse-ld=", "linker=", "linker-features=", "linker-flavor=", "link-self-contained="];
+    let texts = arguments.iter().map(|argument| argument.to_string_lossy());
+    texts.into_iter().any(|text| options.iter().any(|option| text.contains(option)))
+}
+
+/// Finds the names of this toolchain's allocator functions, and writes what [`flags`] needs. The shim has
+/// been compiled into `root`.
 ///
 /// # Errors
 /// If an rlib cannot be read or the file cannot be written.
-pub fn save(root: &Path) -> Result<(), Reason> {
-    let mut lines = vec!["-Clink-arg=-Wl,--export-dynamic-symbol=__tsan_*".to_owned()];
+pub fn save(toolchain: &Toolchain, root: &Path) -> Result<(), Reason> {
+    let exported = RUNTIME.map(|pattern| format!("-Clink-arg=-Wl,--export-dynamic-symbol={pattern}"));
+    let mut lines = exported.to_vec();
     let hooks = symbols(&root.join("deps/libsnag_runtime.rlib"))?;
     let mut std = BTreeSet::new();
     for rlib in std_bitcode::rlibs(root)? {
@@ -65,9 +92,15 @@ pub fn save(root: &Path) -> Result<(), Reason> {
         // Where it is inlined, the linker has nothing to wrap.
         lines.push(format!("-Cllvm-args=-force-attribute={mangled}:noinline"));
     }
-    let file = root.join(FILE);
-    let failed = |error: io::Error| Reason::Io(format!("failed to write {}: {error}", file.display()));
-    fs::write(&file, lines.join("\n")).map_err(failed)
+    write(&root.join(FILE), &lines.join("\n"))?;
+    if toolchain.minor >= FIRST_LLD {
+        write(&root.join(SCRIPT), &format!("{{ global: {}; }};\n", RUNTIME.join("; ")))?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Reason> {
+    fs::write(file, text).map_err(|error| Reason::Io(format!("failed to write {}: {error}", file.display())))
 }
 
 /// Names of all symbols of an rlib's objects.
@@ -94,6 +127,20 @@ fn demangles_to(symbol: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_cdylib_that_rustc_links_as_it_likes_gets_a_version_script() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(FILE), "-Cone\n-Ctwo").unwrap();
+        fs::write(root.path().join(SCRIPT), "").unwrap();
+        let count = |line: &str| {
+            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+            flags(root.path(), &arguments).unwrap().len()
+        };
+        assert_eq!(count("--crate-type lib"), 2);
+        assert_eq!(count("--crate-type=rlib --crate-type=cdylib"), 3);
+        assert_eq!(count("--crate-type cdylib -Clink-arg=-fuse-ld=mold"), 2);
+    }
 
     #[test]
     fn the_allocators_functions_are_told_by_their_demangled_names() {

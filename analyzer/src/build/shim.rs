@@ -187,7 +187,7 @@ fn build(toolchain: &Toolchain, mode: Mode, root: &Path) -> Result<(), Error> {
         compile(toolchain, mode, root, part)?;
     }
     if mode == Mode::Memory {
-        linking::save(root).map_err(|reason| Error::Std { reason })?;
+        linking::save(toolchain, root).map_err(|reason| Error::Std { reason })?;
     }
     Ok(())
 }

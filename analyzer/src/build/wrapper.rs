@@ -129,7 +129,8 @@ impl Wrapper {
     fn with_shim(&self, mut arguments: Vec<OsString>) -> io::Result<Vec<OsString>> {
         if self.shim.mode == Mode::Memory {
             instrumentation::instrument(&mut arguments);
-            arguments.extend(linking::flags(&self.shim.root)?);
+            let linking = linking::flags(&self.shim.root, &arguments)?;
+            arguments.extend(linking);
         }
         arguments.extend(self.shim.rustc_flags().into_iter().map(OsString::from));
         Ok(arguments)

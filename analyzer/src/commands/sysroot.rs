@@ -29,7 +29,7 @@ impl Command for PrintSysroot {
         let mut flags: Vec<OsString> = shim.rustc_flags().into_iter().map(OsString::from).collect();
         if mode == Mode::Memory {
             instrumentation::instrument(&mut flags);
-            let linking = linking::flags(&shim.root).map_err(Error::io("read", &shim.root))?;
+            let linking = linking::flags(&shim.root, &[]).map_err(Error::io("read", &shim.root))?;
             flags.extend(linking);
         }
         for flag in flags {
