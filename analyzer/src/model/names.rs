@@ -47,7 +47,8 @@ pub trait Names {
     }
     /// How what is seen at the first place of `from` bears on what is written at the first of `to`. Each
     /// place is a call; those that follow are the calls of the functions that they are in, up to the one
-    /// function that both have in common.
+    /// function that both have in common. Where both are single places in different functions, all callers of
+    /// the second must pass on what the first gave them.
     fn flow(&self, _from: &[Place], _to: &[Place]) -> Flow {
         Flow::Unknown
     }

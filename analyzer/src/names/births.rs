@@ -164,7 +164,7 @@ fn crate_files(path: &str) -> Vec<String> {
 }
 
 /// Every `.rs` file below a folder, without build output and hidden folders, sorted.
-fn rust_files(root: &Path) -> Vec<PathBuf> {
+pub(super) fn rust_files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -95,6 +95,12 @@ impl<'a> SourceNames<'a> {
         file
     }
 
+    /// All sources of the workspace, if all of them parse.
+    fn own_files(&self) -> Option<Vec<Rc<syn::File>>> {
+        let paths = births::rust_files(self.sources.root());
+        paths.iter().map(|path| self.file(&self.sources.shorten(&path.to_string_lossy()))).collect()
+    }
+
     fn symbols(&self, executable: &str) -> Rc<Symbols> {
         let mut known = self.symbols.borrow_mut();
         let read = || Rc::new(Symbols::of(executable));
@@ -244,11 +250,19 @@ impl Names for SourceNames<'_> {
         let parsed = |calls: &[Place]| -> Option<Vec<_>> {
             calls.iter().map(|call| Some((self.file(&call.file)?, position(call)))).collect()
         };
+        let is_own = from.iter().chain(to).all(Place::is_own);
         let (Some(from), Some(to)) = (parsed(from), parsed(to)) else { return Flow::Unknown };
         let [from, to] = [&from, &to].map(|calls| -> Vec<_> {
             calls.iter().map(|(file, at): &(Rc<syn::File>, LineColumn)| (&**file, *at)).collect()
         });
-        flow::along(&from, &to)
+        match (flow::along(&from, &to), &from[..], &to[..]) {
+            (Flow::Unknown, &[from], &[to]) if is_own => {
+                let Some(files) = self.own_files() else { return Flow::Unknown };
+                let files: Vec<&syn::File> = files.iter().map(|file| &**file).collect();
+                flow::by_callers(&files, from, to)
+            }
+            (flow, ..) => flow,
+        }
     }
 
     fn memory(&self, process: u32, access: &Access, block: &Block) -> MemoryName {

@@ -12,6 +12,7 @@
 //! Misses: values that go through a struct, a container, a closure's capture by another function or a macro
 //! that is no list of expressions; code that a macro of the program makes up.
 
+mod callers;
 mod expressions;
 mod value;
 mod walk;
@@ -24,6 +25,8 @@ use syn::{Block, Expr, Pat};
 use crate::model::flow::{Flow, Step, Test};
 use value::{Value, compose};
 use walk::Walk;
+
+pub(super) use callers::by_callers;
 
 /// A way from a look to a write, by calls: the place of each, innermost first, and the file that it is in.
 /// The last of either is in one function, the others are in functions that it calls there.
