@@ -10,7 +10,10 @@
 //! `--defsym=snag_real_rust_alloc=__real_<mangled>`. A block that libc's allocator has given meanwhile is
 //! known already; any other is one of a custom allocator.
 //!
-//! Known misses: `sbrk`; memory that shared objects bring with them when they are loaded.
+//! What the weak definitions jump to is exported: a shared object with a runtime of its own, whose definitions
+//! are its own too, leads to the executable's if that has a runtime.
+//!
+//! Known misses: `sbrk`; a custom allocator within such a shared object; memory that shared objects bring with them when they are loaded.
 
 /// Gives a block back to libc's allocator.
 #[cfg(snag_memory)]
@@ -95,32 +98,38 @@ mod exported {
         base
     }
 
+    #[unsafe(export_name = "snag_memory_malloc")]
     unsafe extern "C" fn malloc(size: usize, code: usize) -> usize {
         // SAFETY: libc's own function, here and below.
         begun(unsafe { real_malloc(size) }, size, code)
     }
 
+    #[unsafe(export_name = "snag_memory_calloc")]
     unsafe extern "C" fn calloc(count: usize, size: usize, code: usize) -> usize {
         // SAFETY: as above.
         begun(unsafe { real_calloc(count, size) }, count.wrapping_mul(size), code)
     }
 
+    #[unsafe(export_name = "snag_memory_memalign")]
     unsafe extern "C" fn memalign(alignment: usize, size: usize, code: usize) -> usize {
         // SAFETY: as above.
         begun(unsafe { real_memalign(alignment, size) }, size, code)
     }
 
+    #[unsafe(export_name = "snag_memory_valloc")]
     unsafe extern "C" fn valloc(size: usize, code: usize) -> usize {
         // SAFETY: as above.
         begun(unsafe { real_memalign(kernel::PAGE, size) }, size, code)
     }
 
+    #[unsafe(export_name = "snag_memory_pvalloc")]
     unsafe extern "C" fn pvalloc(size: usize, code: usize) -> usize {
         let size = size.next_multiple_of(kernel::PAGE);
         // SAFETY: as above.
         begun(unsafe { real_memalign(kernel::PAGE, size) }, size, code)
     }
 
+    #[unsafe(export_name = "snag_memory_posix_memalign")]
     unsafe extern "C" fn posix_memalign(
         result: *mut usize,
         alignment: usize,
@@ -143,6 +152,7 @@ mod exported {
         0
     }
 
+    #[unsafe(export_name = "snag_memory_free")]
     unsafe extern "C" fn free(base: usize, code: usize) {
         if base != 0 && heap::is_on() {
             // SAFETY: a live block of libc's.
@@ -156,6 +166,7 @@ mod exported {
         unsafe { real_free(base) };
     }
 
+    #[unsafe(export_name = "snag_memory_realloc_array")]
     unsafe extern "C" fn realloc_array(base: usize, count: usize, size: usize, code: usize) -> usize {
         match count.checked_mul(size) {
             // SAFETY: as libc's.
@@ -167,6 +178,7 @@ mod exported {
         }
     }
 
+    #[unsafe(export_name = "snag_memory_realloc")]
     unsafe extern "C" fn realloc(base: usize, size: usize, code: usize) -> usize {
         if base == 0 || !heap::is_on() {
             // SAFETY: as libc's.
@@ -205,6 +217,7 @@ mod exported {
         usize::MAX
     }
 
+    #[unsafe(export_name = "snag_memory_map")]
     unsafe extern "C" fn map(
         at: usize,
         len: usize,
@@ -222,6 +235,7 @@ mod exported {
         mapped
     }
 
+    #[unsafe(export_name = "snag_memory_unmap")]
     unsafe extern "C" fn unmap(at: usize, len: usize, _code: usize) -> c_int {
         // Before: another thread may get the addresses at once.
         if heap::is_on() {
@@ -232,6 +246,7 @@ mod exported {
         if result == usize::MAX { -1 } else { 0 }
     }
 
+    #[unsafe(export_name = "snag_memory_remap")]
     unsafe extern "C" fn remap(
         at: usize,
         old: usize,
