@@ -106,11 +106,11 @@ fn problems(program: &Program, report: &Value) -> Vec<String> {
     problems
 }
 
-/// Whether a finding may be there: a race that has one of its places on a marked line. Of a racy
-/// program's own counters a rule that is less than certain may have more to say.
+/// Whether a finding may be there: a race that has one of its places on a marked line. What another
+/// rule leaves to a person's judgement is not what these programs are about.
 fn is_marked(program: &Program, finding: &Value) -> bool {
     if finding["rule"] != "data_race" {
-        return program.is_racy() && finding["certainty"] == "potential";
+        return finding["certainty"] == "potential";
     }
     let mut places = finding["locations"].as_array().into_iter().flatten();
     places.any(|at| {
