@@ -66,15 +66,22 @@ fn held_now(execution: &Execution, remark: &Remark) -> Vec<Hold> {
     last.map_or(Vec::new(), |event| held_after(execution, event))
 }
 
-fn held_then(execution: &Execution, access: &Access) -> Option<Vec<Hold>> {
-    let event = execution.last_of(ThreadId(access.thread), access.after);
-    (access.after != 0).then(|| event.map_or(Vec::new(), |event| held_after(execution, event)))
+fn held_then(execution: &Execution, access: &Access, until: u64) -> Option<Vec<Hold>> {
+    let thread = ThreadId(access.thread);
+    if access.after != 0 {
+        let event = execution.last_of(thread, access.after);
+        return Some(event.map_or(Vec::new(), |event| held_after(execution, event)));
+    }
+    // It is not known when that was, but a thread that locks nothing holds nothing.
+    let begin = |begin: u32| execution.events[begin as usize].seq;
+    let locks = execution.sections().of_thread(thread).any(|section| begin(section.begin) < until);
+    (!locks).then(Vec::new)
 }
 
 fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &Conflict) -> Finding {
     let Conflict { current, previous, block, weak } = conflict;
     let later = Side::new(current, Some(held_now(execution, remark)));
-    let earlier = Side::new(previous, held_then(execution, previous));
+    let earlier = Side::new(previous, held_then(execution, previous, remark.seq));
     let locks: Vec<ObjectId> = [&earlier, &later]
         .into_iter()
         .flat_map(|side| side.held.iter().flatten())
@@ -346,10 +353,12 @@ mod tests {
 
     #[test]
     fn a_place_that_was_forgotten_is_said_to_be() {
-        let finding = one("3 race write8@9 2 write8 static");
+        let finding = one("2 lock m\n2 unlock m\n3 race write8@9 2 write8 static");
         assert_eq!(places(&finding), [("access", 9)]);
         assert!(said(&finding).contains("`t2` writes 8 bytes at a place that is no longer known"));
         assert!(said(&finding).contains("which locks `t2` held is no longer known"));
+        let without = one("3 race write8@9 2 write8 static\n2 lock m");
+        assert!(said(&without).contains("neither thread holds a lock"));
     }
 
     #[test]

@@ -137,17 +137,22 @@ impl Output<'_> {
         }
     }
 
-    /// How the threads got to where they access memory; nothing where the place alone says it.
+    /// How the threads got to where they access memory; nothing where the place alone says it, nor twice
+    /// for one call of a function.
     fn stacks(&mut self, finding: &Finding) {
         let mut told: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         for location in &finding.locations {
             let calls = calls(location);
             let name = finding.threads.get(location.thread).map_or("?", |thread| thread.name.as_str());
             let name = format!("`{name}`");
+            let same_call = |(known, names): &(Vec<String>, Vec<String>)| {
+                names.contains(&name) && known.len() == calls.len() && known[1..] == calls[1..]
+            };
+            if calls.len() < 2 || told.iter().any(same_call) {
+                continue;
+            }
             match told.iter_mut().find(|(known, _)| *known == calls) {
-                _ if calls.len() < 2 => {}
                 None => told.push((calls, vec![name])),
-                Some((_, names)) if names.contains(&name) => {}
                 Some((_, names)) => names.push(name),
             }
         }
@@ -184,15 +189,14 @@ impl Output<'_> {
 /// Most functions of a stack that are shown.
 const SHOWN_CALLS: usize = 12;
 
-/// The functions that led to a location, innermost first; of the standard library only that which makes
-/// the access.
+/// The functions that led to a location, innermost first, without the standard library's.
 fn calls(location: &Location) -> Vec<String> {
-    let says = |(position, frame): (usize, &Frame)| {
-        let is_library = frame.place.as_ref().is_none_or(Place::is_library);
+    let own = location.stack.iter().filter(|frame| !frame.place.as_ref().is_none_or(Place::is_library));
+    own.map(|frame| {
         let place = frame.place.as_ref().map(|place| format!(" ({})", at(place))).unwrap_or_default();
-        (position == 0 || !is_library).then(|| format!("{}{place}", frame.function))
-    };
-    location.stack.iter().enumerate().filter_map(says).collect()
+        format!("{}{place}", frame.function)
+    })
+    .collect()
 }
 
 /// Displays a diagnostic through a handler.
@@ -439,10 +443,11 @@ mod tests {
         ];
         report.findings[0].locations[2].stack = vec![stack[2].clone()];
         report.findings[0].locations[0].stack.clone_from(&stack);
-        report.findings[0].locations[3].stack = stack;
+        report.findings[0].locations[3].stack.clone_from(&stack);
+        // Another line of the same call.
+        report.findings[0].locations[1].stack = vec![frame("bank::one", "src/main.rs", 7), stack[3].clone()];
         let text = render(&report, &WIDE);
-        let told = "  how `a` and `b` got there:\n       core::ptr::write (~rust/library/core/src/ptr/mod.rs:3:5)\n       \
-                    bank::one (src/main.rs:6:5)\n       bank::main (src/main.rs:16:5)\n";
+        let told = "  how `a` and `b` got there:\n       bank::one (src/main.rs:6:5)\n       bank::main (src/main.rs:16:5)\n";
         assert!(text.contains(told) && text.matches("got there").count() == 1, "{text}");
     }
 

@@ -87,8 +87,16 @@ fn join_same_places(locations: &[Location]) -> Vec<(Place, String)> {
     joined
 }
 
-/// Length in bytes of the call, path or character at the start of `rest`.
+/// Length in bytes of the call, path or character at the start of `rest`, with what is dereferenced.
 fn extent(rest: &str) -> usize {
+    let pointed_to = rest.trim_start_matches(['*', '&', '(']);
+    let prefix = rest.len() - pointed_to.len();
+    let is_pointer =
+        rest[..prefix].contains('*') && pointed_to.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if is_pointer {
+        let chain = chain(rest);
+        return if chain <= LONGEST_CALL { chain } else { prefix };
+    }
     let in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let path = rest.find(|c| !in_path(c)).unwrap_or(rest.len());
     if path == 0 {
@@ -107,6 +115,22 @@ fn extent(rest: &str) -> usize {
         }
     }
     path
+}
+
+/// Length in bytes of the dereferenced expression at the start of `rest`: fields, calls and indices.
+fn chain(rest: &str) -> usize {
+    let mut depth = 0_u32;
+    for (at, c) in rest.char_indices() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' if depth == 0 => return at,
+            ')' | ']' => depth -= 1,
+            '*' | '&' | '.' | ':' | '_' => {}
+            _ if depth == 0 && !c.is_alphanumeric() => return at,
+            _ => {}
+        }
+    }
+    rest.len()
 }
 
 impl SourceCode for Snippets {
@@ -156,6 +180,11 @@ mod tests {
             ("spawn(move || {", "spawn"),
             ("left;", "left"),
             ("}", "}"),
+            ("*SLOT.message.get() = message;", "*SLOT.message.get()"),
+            ("(*self.value.get()).as_deref() }", "(*self.value.get()).as_deref()"),
+            ("(*cells.0.add(i - 1)).x;", "(*cells.0.add(i - 1)).x"),
+            ("*grid[i] += 1", "*grid[i]"),
+            ("(a + b)", "("),
             ("é", "é"),
         ];
         for (rest, underlined) in cases {
