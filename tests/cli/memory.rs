@@ -125,7 +125,9 @@ fn recording_everything_needs_the_memory_layer() {
 fn settings_that_would_hide_accesses_give_way_and_the_others_stay() {
     let profile = "[profile.release]\nlto = \"fat\"\nstrip = true\ndebug = 0\npanic = \"abort\"\n\
                    codegen-units = 1\n[profile.dev]\nlto = \"thin\"\nopt-level = 1\nincremental = true\n";
-    let main = format!("{LOCKED}\n#[cfg(not(from_user))]\ncompile_error!(\"a flag is missing\");");
+    let main = format!(
+        "#![allow(unexpected_cfgs)]\n{LOCKED}\n#[cfg(not(from_user))]\ncompile_error!(\"a flag is missing\");"
+    );
     let package = Package::new(&manifest(profile), &[("src/main.rs", &main)]);
     let flags = "--cfg from_user -Ctarget-cpu=native -Cpasses=instcombine \
                  -Cllvm-args=-tsan-distinguish-volatile=0 -Clinker-plugin-lto";
