@@ -33,7 +33,8 @@ const MAX_NUMBER: u32 = u32::MAX >> PAYLOAD_SHIFT;
 /// The word of an object that is constructed by this call: state 0, not identified.
 #[track_caller]
 #[must_use]
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub const fn newborn() -> u32 {
     let here = Location::caller();
     birth_hash(here.file().as_bytes(), here.line(), here.column()) << PAYLOAD_SHIFT
@@ -41,7 +42,8 @@ pub const fn newborn() -> u32 {
 
 /// The object's number. The first call while recording gives it one and records `ObjectNew`.
 /// 0 while recording is off, and when numbers have run out.
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub fn of(word: &AtomicU32, kind: ObjectKind, address: usize, place: Option<Place>) -> u32 {
     let value = word.load(Ordering::Relaxed);
     if value & IDENTIFIED != 0 {

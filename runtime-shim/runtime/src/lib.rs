@@ -10,6 +10,7 @@
 pub mod engine;
 pub mod foreign;
 pub mod identity;
+mod ignore;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]
 mod interpose;
 #[cfg(any(snag_memory, test))]

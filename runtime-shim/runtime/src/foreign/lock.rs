@@ -55,7 +55,8 @@ impl LockTag {
     }
 
     /// The lock's number; 0 if nothing is to be recorded of it.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     pub(super) fn object(&self, kind: ObjectKind, place: Place) -> u32 {
         if !recorder::on() || self.state.load(Ordering::Relaxed) & EXPOSED != 0 {
             return 0;
@@ -64,7 +65,8 @@ impl LockTag {
     }
 
     /// The lock's number if it has one, for events that never are its first.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn known_object(&self) -> u32 {
         if !recorder::on() || self.state.load(Ordering::Relaxed) & EXPOSED != 0 {
             return 0;
@@ -172,7 +174,8 @@ impl LockTag {
         taken
     }
 
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn note(&self, event: Kind, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) {
         let object = self.object(kind, place);
         if object != 0 {
@@ -181,7 +184,8 @@ impl LockTag {
     }
 
     /// Notes that the calling thread has the lock now.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     pub fn acquired(&self, kind: ObjectKind, mode: Mode, flags: Flags, place: Place) {
         let object = self.object(kind, place);
         if object == 0 {
@@ -210,7 +214,8 @@ impl LockTag {
     }
 
     /// Takes one hold away. False if there is none: the lock was taken where nothing was recorded.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn forget_hold(&self, mode: Mode) -> bool {
         let one = hold(mode);
         let held = self.state.load(Ordering::Relaxed);

@@ -132,7 +132,7 @@ unsafe extern "C-unwind" fn create(
         parent: current_thread(),
         code: caller,
         #[cfg(any(snag_memory, test))]
-        thread: crate::memory::create(number),
+        thread: crate::memory::create(number, matches!(created, Created::Expected(_))),
     };
     #[cfg(any(snag_memory, test))]
     let followed = contents.thread;

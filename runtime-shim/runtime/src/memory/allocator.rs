@@ -1,4 +1,4 @@
-//! Definitions of libc's allocator and of its mappings, which take the place of libc's in every object that
+//! Definitions of libc's allocator, of its mappings and of what std calls at a thread's end, which take the place of libc's in every object that
 //! the program is linked from, and the hooks of Rust's own.
 //!
 //! They are weak: a program that brings an allocator under libc's names keeps it. libc's own is called by
@@ -31,7 +31,7 @@ mod exported {
     use core::arch::global_asm;
     use core::ffi::c_int;
 
-    use super::super::{heap, kernel, maps, thread};
+    use super::super::{heap, kernel, lifetime, maps, thread};
 
     unsafe extern "C" {
         #[link_name = "__libc_malloc"]
@@ -266,6 +266,47 @@ mod exported {
             }
         }
         moved
+    }
+
+    weak! {
+        "sigaltstack", "rdx" => signal_stack;
+    }
+
+    /// `stack_t`.
+    #[repr(C)]
+    struct SignalStack {
+        base: usize,
+        flags: c_int,
+        size: usize,
+    }
+
+    const SS_DISABLE: c_int = 2;
+
+    unsafe extern "C" {
+        static __dso_handle: u8;
+        fn __cxa_thread_atexit_impl(
+            destructor: extern "C" fn(usize),
+            argument: usize,
+            object: *const u8,
+        ) -> c_int;
+    }
+
+    extern "C" fn leaves_std(_: usize) {
+        lifetime::leaves_std();
+    }
+
+    /// What std calls at the end of a thread, see [`lifetime::enters_std`].
+    unsafe extern "C" fn signal_stack(new: *const SignalStack, old: *mut SignalStack, _code: usize) -> c_int {
+        let arguments = [new.addr(), old.addr(), 0, 0, 0, 0];
+        // SAFETY: the program's own call.
+        let result = settle(unsafe { kernel::call(kernel::SYS_SIGALTSTACK, arguments) });
+        // SAFETY: the kernel has read it.
+        if !new.is_null() && unsafe { (*new).flags } & SS_DISABLE != 0 && lifetime::enters_std() {
+            // The last to be registered is the first to run.
+            // SAFETY: the function lives as long as the object that it is in.
+            unsafe { __cxa_thread_atexit_impl(leaves_std, 0, &raw const __dso_handle) };
+        }
+        if result == usize::MAX { -1 } else { 0 }
     }
 
     /// Defines functions that jump to one of ours, with the return address behind the arguments.

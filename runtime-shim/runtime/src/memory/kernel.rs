@@ -6,6 +6,7 @@ const SYS_WRITE: usize = 1;
 pub(super) const SYS_MMAP: usize = 9;
 pub(super) const SYS_MUNMAP: usize = 11;
 pub(super) const SYS_MREMAP: usize = 25;
+pub(super) const SYS_SIGALTSTACK: usize = 131;
 const SYS_MADVISE: usize = 28;
 const SYS_SCHED_YIELD: usize = 24;
 

@@ -5,6 +5,9 @@
 //!   all that it did, its thread-local destructors included.
 //! * What ended threads knew is kept until they are joined. Where there are too many of them, what the
 //!   oldest knew is put together, and who joins one of those learns of all of them.
+//! * What std does in a thread before and behind the code that it was spawned for is ignored: it keeps a
+//!   list of all threads under a lock, which would order all beginnings after all earlier ends. Neither
+//!   the thread's result nor its thread-local destructors are among that.
 //! * A `Thread` is touched by others only through `slots`, and never after its thread has left that.
 
 use core::cell::UnsafeCell;
@@ -12,7 +15,7 @@ use core::ptr::null_mut;
 
 use super::lock::Lock;
 use super::stored::Stored;
-use super::thread::{self, Thread};
+use super::thread::{self, Phase, Thread};
 use super::{arena, context, heap, maps, slots};
 
 /// Threads that have ended and left their memory to the next.
@@ -60,8 +63,8 @@ unsafe fn give_back(thread: *mut Thread) {
 }
 
 /// The calling thread is about to create thread `number`: what [`begin`] is to be given. Null if it is
-/// not to be followed.
-pub(crate) fn create(number: u32) -> *mut Thread {
+/// not to be followed. If it `announces` itself, by [`code_begins`], std's own code comes before that.
+pub(crate) fn create(number: u32, announces: bool) -> *mut Thread {
     super::enter(null_mut(), |parent| {
         let child = take();
         if child.is_null() {
@@ -74,6 +77,7 @@ pub(crate) fn create(number: u32) -> *mut Thread {
         new.number = number;
         new.clock = parent.clock.clone();
         new.era = parent.era;
+        new.phase = if announces { Phase::Before } else { Phase::Inside };
         slots::advance(parent);
         child
     })
@@ -116,9 +120,12 @@ unsafe fn follow(thread: *mut Thread) {
     if new.calls == 0 {
         new.calls = context::new_stack();
     }
+    // Core's own functions are instrumented, and may be called from here.
+    new.ignore = 1;
     thread::set_current(thread);
     slots::enter(new);
     thread::set_frames(new.calls);
+    new.ignore = u32::from(new.phase == Phase::Before);
 }
 
 /// Follows the main thread, whose number this is.
@@ -131,9 +138,57 @@ pub(super) fn begin_main(number: u32) {
     // SAFETY: new, and nobody else's.
     unsafe {
         (*thread).number = number;
+        (*thread).phase = Phase::Inside;
         (*thread).stack = stack;
         (*thread).stack_top = stack.0 + stack.1;
         follow(thread);
+    }
+}
+
+/// The code that the calling thread was spawned for begins.
+pub(crate) fn code_begins() {
+    // SAFETY: the calling thread's own, if not null.
+    if let Some(thread) = unsafe { thread::current().as_mut() }
+        && thread.phase == Phase::Before
+    {
+        thread.phase = Phase::Inside;
+        thread.ignore -= 1;
+    }
+}
+
+/// The code that the calling thread was spawned for has ended.
+pub(crate) fn code_has_ended() {
+    // SAFETY: the calling thread's own, if not null.
+    if let Some(thread) = unsafe { thread::current().as_mut() }
+        && thread.phase == Phase::Inside
+    {
+        thread.phase = Phase::After;
+    }
+}
+
+/// The calling thread gives up its alternative signal stack. If its code has ended, std is about to take
+/// it out of a list of all threads, whose lock is not to order the threads: true, and
+/// [`leaves_std`] must follow.
+pub(super) fn enters_std() -> bool {
+    // SAFETY: the calling thread's own, if not null.
+    match unsafe { thread::current().as_mut() } {
+        Some(thread) if thread.phase == Phase::After => {
+            thread.phase = Phase::Ending;
+            thread.ignore += 1;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Destructors of thread-local data come next, which are the program's.
+pub(crate) fn leaves_std() {
+    // SAFETY: the calling thread's own, if not null.
+    if let Some(thread) = unsafe { thread::current().as_mut() }
+        && thread.phase == Phase::Ending
+    {
+        thread.phase = Phase::Ended;
+        thread.ignore -= 1;
     }
 }
 
@@ -157,6 +212,7 @@ pub(crate) fn end() {
         slots::notice(thread);
         heap::end_of_thread(thread);
         leave_clock(thread);
+        thread.ignore = 1;
         slots::leave(thread);
     });
     thread::set_current(null_mut());

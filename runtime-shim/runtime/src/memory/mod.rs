@@ -57,7 +57,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 
 use snag_trace::{Flags, Kind, Mode};
 
-pub(crate) use lifetime::{begin, code_ended, create, discard, end};
+pub(crate) use lifetime::{begin, code_begins, code_ended, code_has_ended, create, discard, end, leaves_std};
 pub(crate) use thread::Thread;
 
 /// Runs `body` with the calling thread, unless it is not followed or a signal has interrupted the layer:
@@ -122,4 +122,20 @@ pub(crate) unsafe fn after_fork_in_child() {
     lock::after_fork_in_child();
     // SAFETY: the caller's promise.
     unsafe { lifetime::after_fork_in_child() };
+}
+
+/// An ignore region of the calling thread begins.
+pub(crate) fn ignore() {
+    // SAFETY: the calling thread's own, if not null.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.ignore += 1;
+    }
+}
+
+/// The innermost ignore region of the calling thread ends.
+pub(crate) fn heed() {
+    // SAFETY: as in `ignore`.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.ignore -= 1;
+    }
 }

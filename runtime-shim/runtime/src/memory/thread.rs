@@ -48,6 +48,22 @@ global_asm!(
     ".popsection",
 );
 
+/// Where in its life a thread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// std's own code, before that of the thread; ignored.
+    Before = 0,
+    /// Its code.
+    Inside,
+    /// std's own code, which drops its result.
+    After,
+    /// std's own code, which takes the thread out of a list; ignored.
+    Ending,
+    /// Thread-local destructors.
+    Ended,
+}
+
 /// What the layer knows of one thread. Only that thread touches it, but where a field says otherwise.
 #[repr(C)]
 pub(crate) struct Thread {
@@ -77,6 +93,8 @@ pub(crate) struct Thread {
     pub(super) fenced_after: u64,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
+    /// Where in its life it is.
+    pub(super) phase: Phase,
     /// Whether it waits, and whether it has lost its slot meanwhile: see `slots`. Touched by others.
     pub(super) sleeping: AtomicU32,
     /// Its stack of calls when it is in none.

@@ -44,7 +44,8 @@ const OFF: u8 = 3;
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// Whether this process is being recorded.
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub fn on() -> bool {
     match STATE.load(Ordering::Acquire) {
         ON => true,
@@ -77,7 +78,8 @@ fn stop(reason: u32) {
 }
 
 /// Records one event of the calling thread. Gives its sequence number, 0 if it was not recorded.
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub fn record(kind: Kind, mode: Mode, flags: Flags, object: u32, place: Option<Place>, arg: u64) -> u64 {
     if !on() {
         return 0;

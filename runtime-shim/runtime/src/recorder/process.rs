@@ -234,6 +234,8 @@ pub(super) fn watch_thread_end() {
 extern "C" fn thread_end(round: *mut c_void) {
     const ROUNDS: usize = 3;
     let round = round.addr();
+    #[cfg(any(snag_memory, test))]
+    crate::memory::leaves_std();
     if round < ROUNDS {
         sys::arm_thread_end(THREAD_END.load(Ordering::Acquire) - 1, round + 1);
     } else {

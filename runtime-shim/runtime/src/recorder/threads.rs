@@ -67,7 +67,8 @@ pub(super) fn with(body: impl FnOnce(&Local) -> u64) -> u64 {
 }
 
 /// The calling thread's number; 0 while recording is off.
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub fn current_thread() -> u32 {
     if !super::on() {
         return 0;

@@ -12,6 +12,7 @@
 
 use crate::engine::current::{Deadline, RawCondvar, RawMutex, Waited};
 use crate::identity;
+use crate::ignore::Ignored;
 use crate::recorder::{self, Place, record};
 use core::cell::UnsafeCell;
 use core::mem;
@@ -91,8 +92,14 @@ unsafe impl<T> Sync for Channel<T> {}
 impl<T> std::panic::RefUnwindSafe for Channel<T> {}
 impl<T> std::panic::UnwindSafe for Channel<T> {}
 
-/// The state, locked.
-struct Locked<'a, T>(&'a Channel<T>);
+/// The state, locked. What is done with it is this module's business alone.
+struct Locked<'a, T>(&'a Channel<T>, Ignored);
+
+/// Wakes waiters. Not generic: see [`crate::ignore`].
+#[inline(never)]
+fn wake(condvar: &RawCondvar, most: usize) {
+    condvar.notify(most, |_| 0);
+}
 
 impl<T> Deref for Locked<'_, T> {
     type Target = State<T>;
@@ -163,17 +170,42 @@ impl<T> Channel<T> {
 
     #[inline]
     fn locked(&self) -> Locked<'_, T> {
+        let ignored = Ignored::new();
         self.lock.lock();
-        Locked(self)
+        Locked(self, ignored)
     }
 
     #[inline]
     fn note(&self, kind: Kind, mode: Mode, flags: Flags, place: Option<Place>, arg: u64) {
         if recorder::on() {
-            let address = (&raw const *self).addr();
-            let object = identity::of(&self.identity, ObjectKind::Channel, address, place);
-            record(kind, mode, flags, object, place, arg);
+            record(kind, mode, flags, self.object(place), place, arg);
         }
+    }
+
+    #[inline]
+    fn object(&self, place: Option<Place>) -> u32 {
+        let address = (&raw const *self).addr();
+        identity::of(&self.identity, ObjectKind::Channel, address, place)
+    }
+
+    /// The receiver has made room for message `number`, of a channel that is bounded.
+    #[inline]
+    fn room_given(&self, number: u64, place: Option<Place>) {
+        #[cfg(any(snag_memory, test))]
+        if self.bound.is_some() && recorder::on() {
+            crate::memory::room_given(self.object(place), number);
+        }
+        let _ = (number, place);
+    }
+
+    /// Message `number` takes the room that was made for it.
+    #[inline]
+    fn room_taken(&self, number: u64, place: Option<Place>) {
+        #[cfg(any(snag_memory, test))]
+        if self.bound.is_some() && recorder::on() {
+            crate::memory::room_taken(self.object(place), number);
+        }
+        let _ = (number, place);
     }
 
     /// Sends `value`, waiting for room if `waits`.
@@ -208,12 +240,13 @@ impl<T> Channel<T> {
             state.senders_waiting -= 1;
         }
         state.sent += 1;
+        self.room_taken(state.sent, place);
         self.note(Kind::Send, Mode::None, Flags::TRY.when(!waits), place, state.sent);
         state.queue.push_back(value);
         let wakes = state.receiver_waits;
         drop(state);
         if wakes {
-            self.arrival.notify(1, |_| 0);
+            wake(&self.arrival, 1);
         }
         Ok(())
     }
@@ -250,8 +283,11 @@ impl<T> Channel<T> {
                 self.note(Kind::Request, Mode::Receive, flags, place, 0);
             }
             state.receiver_waits = true;
+            if state.is_rendezvous() {
+                self.room_given(state.sent + 1, place);
+            }
             if meets {
-                self.room.notify(1, |_| 0);
+                wake(&self.room, 1);
             }
             timed_out = state.wait(&self.arrival, deadline.as_ref()) == Waited::TimedOut;
             state.receiver_waits = false;
@@ -262,6 +298,9 @@ impl<T> Channel<T> {
     fn received(&self, mut state: Locked<'_, T>, flags: Flags, place: Option<Place>) {
         state.received += 1;
         self.note(Kind::Receive, Mode::None, flags, place, state.received);
+        if !state.is_rendezvous() {
+            self.room_given(state.received + self.bound.unwrap_or(0) as u64, place);
+        }
         let wakes = state.senders_waiting > 0 && !state.is_rendezvous();
         // Give back what a burst needed.
         let drained = state.queue.is_empty() && state.queue.capacity() > 4096 && self.bound.is_none();
@@ -269,7 +308,7 @@ impl<T> Channel<T> {
         drop(state);
         drop(buffer);
         if wakes {
-            self.room.notify(1, |_| 0);
+            wake(&self.room, 1);
         }
     }
 
@@ -300,7 +339,7 @@ impl<T> Channel<T> {
         let wakes = closes && state.receiver_waits;
         drop(state);
         if wakes {
-            self.arrival.notify(1, |_| 0);
+            wake(&self.arrival, 1);
         }
     }
 
@@ -314,7 +353,7 @@ impl<T> Channel<T> {
         }
         let unread = mem::take(&mut state.queue);
         drop(state);
-        self.room.notify(usize::MAX, |_| 0);
+        wake(&self.room, usize::MAX);
         drop(unread);
     }
 

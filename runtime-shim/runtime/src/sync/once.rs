@@ -47,7 +47,8 @@ pub(crate) unsafe fn after_fork_in_child() {
 }
 
 /// The once at `address` was found complete.
-#[inline]
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
 pub fn pass(address: usize, place: Option<Place>) {
     if recorder::on() {
         pass_recorded(address, place);
@@ -108,7 +109,12 @@ impl Entry {
     }
 
     /// Goes in. `complete` asks the real once.
-    pub fn enter(self: Pin<&Entry>, intent: Intent, complete: impl FnOnce() -> bool) {
+    pub fn enter(self: Pin<&Entry>, intent: Intent, mut complete: impl FnMut() -> bool) {
+        self.enter_if(intent, &mut complete);
+    }
+
+    /// Not generic: see [`crate::ignore`].
+    fn enter_if(self: Pin<&Entry>, intent: Intent, complete: &mut dyn FnMut() -> bool) {
         if !recorder::on() || self.entered.replace(true) {
             return;
         }

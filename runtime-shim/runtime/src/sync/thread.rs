@@ -132,6 +132,8 @@ impl Child {
                 if real::panicking() {
                     recorder::thread_panicked();
                 }
+                #[cfg(any(snag_memory, test))]
+                crate::memory::code_has_ended();
             }
         }
         if self.number == 0 {
@@ -142,6 +144,8 @@ impl Child {
         recorder::thread_begin(self.number, self.parent, self.place, me.name().unwrap_or(""));
         drop(me);
         let _end = End;
+        #[cfg(any(snag_memory, test))]
+        crate::memory::code_begins();
         work()
     }
 }

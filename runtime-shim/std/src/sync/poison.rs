@@ -24,20 +24,23 @@ impl Flag {
         Flag(AtomicBool::new(false))
     }
 
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn get(&self) -> bool {
         self.0.load(Relaxed)
     }
 
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn clear(&self) {
         self.0.store(false, Relaxed);
     }
 
     /// At the end of a critical section that began while the thread was `panicking`, or not.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn done(&self, panicking: bool) {
-        if !panicking && thread::panicking() {
+        if !panicking && self::panicking() {
             self.0.store(true, Relaxed);
         }
     }
@@ -47,6 +50,13 @@ impl Flag {
     fn wrap<T>(&self, value: T) -> Locked<T> {
         if self.get() { Err(Poisoned::new(value)) } else { Ok(value) }
     }
+}
+
+/// Whether the calling thread panics. The real function's count of panics is one atomic for all threads.
+#[cfg_attr(snag_memory, inline(never))]
+#[cfg_attr(not(snag_memory), inline)]
+fn panicking() -> bool {
+    thread::panicking()
 }
 
 /// Which accesses of one critical section have been recorded.
@@ -62,7 +72,8 @@ impl Accessed {
     }
 
     /// Whether this is the section's first access of this sort.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn first(&self, access: u8) -> bool {
         let accessed = self.0.load(Relaxed);
         if accessed & access != 0 {
@@ -73,7 +84,8 @@ impl Accessed {
     }
 
     /// A new section begins.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn reset(&self) {
         self.0.store(0, Relaxed);
     }

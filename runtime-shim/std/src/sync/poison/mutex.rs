@@ -8,7 +8,6 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use real_std::sync::{self as real, LockResult, TryLockError, TryLockResult};
-use real_std::thread;
 use snag_runtime::recorder::Place;
 use snag_runtime::sync::Kind;
 use snag_runtime::sync::Mutex as Traced;
@@ -81,7 +80,7 @@ impl<T: ?Sized> Mutex<T> {
     fn guard(&self) -> LockResult<MutexGuard<'_, T>> {
         self.poison.wrap(MutexGuard {
             lock: self,
-            panicking: thread::panicking(),
+            panicking: super::panicking(),
             accessed: Accessed::new(),
             real: PhantomData,
         })

@@ -10,7 +10,6 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use real_std::sync::{self as real, LockResult, TryLockError, TryLockResult};
-use real_std::thread;
 use snag_runtime::recorder::Place;
 use snag_runtime::sync::RwLock as Traced;
 use snag_runtime::sync::{Kind, Mode};
@@ -54,14 +53,16 @@ impl Tagged {
     }
 
     /// The lock; the tagged guard must not outlive it.
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn lock(&self) -> NonNull<Traced> {
         let pointer = self.0.load(Relaxed).map_addr(|address| address & !1);
         // SAFETY: made from a reference.
         unsafe { NonNull::new_unchecked(pointer) }
     }
 
-    #[inline]
+    #[cfg_attr(snag_memory, inline(never))]
+    #[cfg_attr(not(snag_memory), inline)]
     fn first_read(&self) -> bool {
         let pointer = self.0.load(Relaxed);
         if pointer.addr() & 1 != 0 {
@@ -154,7 +155,7 @@ impl<T: ?Sized> RwLock<T> {
     fn write_guard(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         self.poison.wrap(RwLockWriteGuard {
             lock: self,
-            panicking: thread::panicking(),
+            panicking: super::panicking(),
             accessed: Accessed::new(),
             real: PhantomData,
         })
