@@ -29,7 +29,7 @@
 //!
 //! Misses: code whose sources are not there, and what [`Flow`] does not follow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use snag_trace::memory::AccessKind;
 
@@ -92,16 +92,13 @@ struct Updates<'a> {
     all: Vec<Seen<'a>>,
     /// What stores at these places do to what was loaded before, straight on.
     steps: BTreeMap<Place, Step>,
-    /// Loaded values and what was added to them, of loads and stores that the source says nothing of.
-    added: BTreeMap<(Place, Place), BTreeSet<(u64, u64)>>,
     execution: &'a Execution,
     names: &'a dyn Names,
 }
 
 impl<'a> Updates<'a> {
     fn of(execution: &'a Execution, names: &'a dyn Names) -> Updates<'a> {
-        let (all, steps, added) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let mut updates = Updates { all, steps, added, execution, names };
+        let mut updates = Updates { all: Vec::new(), steps: BTreeMap::new(), execution, names };
         let mut flows: BTreeMap<(Vec<Place>, Vec<Place>), Flow> = BTreeMap::new();
         for remark in &execution.memory.remarks {
             let Said::Update(update) = &remark.said else { continue };
@@ -111,23 +108,12 @@ impl<'a> Updates<'a> {
             let flow = *flows
                 .entry((from.clone(), to.clone()))
                 .or_insert_with_key(|(from, to)| names.flow(from, to));
-            updates.note(Seen { update, from, to, flow });
+            if let Some(step) = straight(flow) {
+                updates.steps.insert(to[0].clone(), step);
+            }
+            updates.all.push(Seen { update, from, to, flow });
         }
         updates
-    }
-
-    fn note(&mut self, seen: Seen<'a>) {
-        let place = seen.to[0].clone();
-        match straight(seen.flow) {
-            Some(step) => drop(self.steps.insert(place, step)),
-            None if seen.flow == Flow::Unknown => {
-                let (load, store) = (seen.update.load.value, seen.update.store.value);
-                let of_places = self.added.entry((seen.from[0].clone(), place)).or_default();
-                of_places.insert((load, store.wrapping_sub(load)));
-            }
-            None => {}
-        }
-        self.all.push(seen);
     }
 
     /// Where a write of another thread is in the source.
@@ -138,39 +124,13 @@ impl<'a> Updates<'a> {
 
     fn judge<'s>(&self, seen: &'s Seen<'a>) -> Option<Judged<'s>> {
         let update = seen.update;
-        let between =
-            update.between.as_ref().and_then(|write| Some((write, self.judge_between(seen, write)?)));
+        let between = update.between.as_ref().and_then(|write| Some((write, judge_between(seen, write)?)));
         if let Some((other, verdict)) = between {
             return Some(Judged { seen, other, verdict, count: 1 });
         }
         let other = update.before.as_ref()?;
         let verdict = self.judge_before(seen, other)?;
         Some(Judged { seen, other, verdict, count: 1 })
-    }
-
-    /// What a write that came between means.
-    fn judge_between(&self, seen: &Seen<'_>, write: &Access) -> Option<Verdict> {
-        let numbers = Numbers::of(seen.update, write);
-        let fresh = numbers.other != numbers.load && numbers.other != numbers.store;
-        let lost = match seen.flow {
-            Flow::None => return None,
-            Flow::Unknown => return (fresh && self.adds(seen)).then_some(Verdict::Doubtful(Doubt::Numbers)),
-            flow if step_of(flow).is_some_and(|step| numbers.shows_none(step)) => return None,
-            Flow::Guarded { again: true, .. } => false,
-            Flow::Computed { step, always, overwrites: true } => {
-                numbers.shows_loss(step) && (always || numbers.other != numbers.store)
-            }
-            flow => step_of(flow).is_some_and(|step| numbers.shows_loss(step)),
-        };
-        let doubt = match seen.flow {
-            _ if lost => Doubt::Read,
-            Flow::Computed { .. } => Doubt::Function,
-            _ => Doubt::Guard,
-        };
-        if lost && seen.update.unread {
-            return Some(Verdict::Lost);
-        }
-        (lost || fresh).then_some(Verdict::Doubtful(doubt))
     }
 
     /// What a write that could have come between means.
@@ -194,15 +154,30 @@ impl<'a> Updates<'a> {
             _ => None,
         }
     }
+}
 
-    /// Whether always the same was added to different values.
-    fn adds(&self, seen: &Seen<'_>) -> bool {
-        let pairs = self.added.get(&(seen.from[0].clone(), seen.to[0].clone()));
-        let mut pairs = pairs.into_iter().flatten();
-        let Some((_, first)) = pairs.next() else { return false };
-        let rest: Vec<bool> = pairs.map(|(_, added)| added == first).collect();
-        *first != 0 && !rest.is_empty() && rest.into_iter().all(|same| same)
+/// What a write that came between means.
+fn judge_between(seen: &Seen<'_>, write: &Access) -> Option<Verdict> {
+    let numbers = Numbers::of(seen.update, write);
+    let fresh = numbers.other != numbers.load && numbers.other != numbers.store;
+    let lost = match seen.flow {
+        Flow::None | Flow::Unknown => return None,
+        flow if step_of(flow).is_some_and(|step| numbers.shows_none(step)) => return None,
+        Flow::Guarded { again: true, .. } => false,
+        Flow::Computed { step, always, overwrites: true } => {
+            numbers.shows_loss(step) && (always || numbers.other != numbers.store)
+        }
+        flow => step_of(flow).is_some_and(|step| numbers.shows_loss(step)),
+    };
+    let doubt = match seen.flow {
+        _ if lost => Doubt::Read,
+        Flow::Computed { .. } => Doubt::Function,
+        _ => Doubt::Guard,
+    };
+    if lost && seen.update.unread {
+        return Some(Verdict::Lost);
     }
+    (lost || fresh).then_some(Verdict::Doubtful(doubt))
 }
 
 const fn computed(flow: Flow) -> bool {
@@ -310,8 +285,6 @@ enum Victim {
 /// Why something is `potential` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
-    /// Only the numbers speak for a dependence.
-    Numbers,
     /// Only whether anything is stored depends on the load.
     Guard,
     /// The other thread's write is not known to be an update.
@@ -355,7 +328,6 @@ fn report(execution: &Execution, names: &dyn Names, judged: &Judged<'_>) -> Find
     case.at_access("loaded", load, format!("{thread} loads{} here", value(load)), &[]);
     let because = match seen.flow {
         Flow::Guarded { .. } => "because of what it had loaded",
-        Flow::Unknown => "after that load",
         _ => "computed from what it had loaded",
     };
     let label = format!("{thread} stores{} here, {because}", value(store));
@@ -421,10 +393,6 @@ fn add_witness(case: &mut Case<'_>, judged: &Judged<'_>, victim: Victim, [thread
 
 const fn note(doubt: Doubt) -> &'static str {
     match doubt {
-        Doubt::Numbers => {
-            "the source does not tell how the value is computed; each value that was stored was greater than the \
-             one loaded by the same number"
-        }
         Doubt::Guard => "only whether anything is stored depends on what was loaded: it may be meant so",
         Doubt::Order => "what the other thread stores may be meant to be overwritten",
         Doubt::Function => "whether another value would have led to another result is not known",
@@ -582,19 +550,6 @@ mod tests {
         ] {
             assert!(found(&before(1, 1, 2), flow).is_empty(), "{flow:?}");
         }
-    }
-
-    #[test]
-    fn without_a_source_the_numbers_are_a_hint_only() {
-        let script = |second: u64| {
-            format!(
-                "3 update load-relaxed8@4=7 store-relaxed8@5={second} static\n{}",
-                between(1, 5, 3).replace("8@", "4@")
-            )
-        };
-        assert_eq!(certainties(&script(9), Flow::Unknown), [Certainty::Potential]);
-        assert!(found(&script(10), Flow::Unknown).is_empty());
-        assert!(found(&script(9), Flow::None).is_empty());
     }
 
     #[test]

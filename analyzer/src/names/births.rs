@@ -164,7 +164,12 @@ fn crate_files(path: &str) -> Vec<String> {
 }
 
 /// Every `.rs` file below a folder, without build output and hidden folders, sorted.
-pub(super) fn rust_files(root: &Path) -> Vec<PathBuf> {
+fn rust_files(root: &Path) -> Vec<PathBuf> {
+    files_below(root, "rs")
+}
+
+/// All files with this extension in a folder and those in it, but for hidden ones and `target`; sorted.
+pub(super) fn files_below(root: &Path, extension: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -175,7 +180,7 @@ pub(super) fn rust_files(root: &Path) -> Vec<PathBuf> {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if is_folder && !hidden && name != "target" {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 files.push(path);
             }
         }

@@ -12,6 +12,7 @@ mod births;
 mod flow;
 mod macros;
 mod memory;
+mod packages;
 mod symbols;
 mod types;
 mod uses;
@@ -95,9 +96,10 @@ impl<'a> SourceNames<'a> {
         file
     }
 
-    /// All sources of the workspace, if all of them parse.
-    fn own_files(&self) -> Option<Vec<Rc<syn::File>>> {
-        let paths = births::rust_files(self.sources.root());
+    /// All sources that can call what is in this one, if all of them parse.
+    fn possible_callers(&self, short: &str) -> Option<Vec<Rc<syn::File>>> {
+        let root = self.sources.root();
+        let paths = packages::possible_callers(root, &root.join(short))?;
         paths.iter().map(|path| self.file(&self.sources.shorten(&path.to_string_lossy()))).collect()
     }
 
@@ -251,13 +253,14 @@ impl Names for SourceNames<'_> {
             calls.iter().map(|call| Some((self.file(&call.file)?, position(call)))).collect()
         };
         let is_own = from.iter().chain(to).all(Place::is_own);
+        let written_in = to.first().map_or_else(String::new, |place| place.file.clone());
         let (Some(from), Some(to)) = (parsed(from), parsed(to)) else { return Flow::Unknown };
         let [from, to] = [&from, &to].map(|calls| -> Vec<_> {
             calls.iter().map(|(file, at): &(Rc<syn::File>, LineColumn)| (&**file, *at)).collect()
         });
         match (flow::along(&from, &to), &from[..], &to[..]) {
             (Flow::Unknown, &[from], &[to]) if is_own => {
-                let Some(files) = self.own_files() else { return Flow::Unknown };
+                let Some(files) = self.possible_callers(&written_in) else { return Flow::Unknown };
                 let files: Vec<&syn::File> = files.iter().map(|file| &**file).collect();
                 flow::by_callers(&files, from, to)
             }
