@@ -146,6 +146,7 @@ pub(super) fn begin_main(number: u32) {
 }
 
 /// The code that the calling thread was spawned for begins.
+#[inline(never)]
 pub(crate) fn code_begins() {
     // SAFETY: the calling thread's own, if not null.
     if let Some(thread) = unsafe { thread::current().as_mut() }
@@ -157,6 +158,7 @@ pub(crate) fn code_begins() {
 }
 
 /// The code that the calling thread was spawned for has ended.
+#[inline(never)]
 pub(crate) fn code_has_ended() {
     // SAFETY: the calling thread's own, if not null.
     if let Some(thread) = unsafe { thread::current().as_mut() }
@@ -194,6 +196,7 @@ pub(crate) fn leaves_std() {
 
 /// The calling thread's code has ended, though its thread-local destructors may still run: whoever
 /// joins its code alone, as a scope does, learns what it knows now.
+#[inline(never)]
 pub(crate) fn code_ended() {
     super::enter((), |thread| {
         slots::notice(thread);

@@ -92,6 +92,7 @@ pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u
 }
 
 /// The receiver of channel `object` has made room for message `number`, or waits for it.
+#[inline(never)]
 pub(crate) fn room_given(object: u32, number: u64) {
     enter((), |thread| {
         slots::notice(thread);
@@ -100,6 +101,7 @@ pub(crate) fn room_given(object: u32, number: u64) {
 }
 
 /// A sender puts message `number` into channel `object`.
+#[inline(never)]
 pub(crate) fn room_taken(object: u32, number: u64) {
     enter((), |thread| {
         slots::notice(thread);
@@ -125,6 +127,7 @@ pub(crate) unsafe fn after_fork_in_child() {
 }
 
 /// An ignore region of the calling thread begins.
+#[inline(never)]
 pub(crate) fn ignore() {
     // SAFETY: the calling thread's own, if not null.
     if let Some(thread) = unsafe { thread::current().as_mut() } {
@@ -133,6 +136,7 @@ pub(crate) fn ignore() {
 }
 
 /// The innermost ignore region of the calling thread ends.
+#[inline(never)]
 pub(crate) fn heed() {
     // SAFETY: as in `ignore`.
     if let Some(thread) = unsafe { thread::current().as_mut() } {
