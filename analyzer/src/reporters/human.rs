@@ -12,7 +12,7 @@ use miette::{
 use miette::{ThemeCharacters, ThemeStyles};
 use textwrap::{WordSeparator, WordSplitter};
 
-use crate::finding::{Certainty, Finding, Frame, Location, MemoryStats, Place, Report};
+use crate::finding::{Certainty, Finding, Location, MemoryStats, Place, Report};
 use crate::reporters::snippet::Snippets;
 use crate::reporters::{Reporter, Style, certainty_word};
 use crate::sources::Sources;
@@ -356,6 +356,7 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Frame;
     use crate::reporters::tests::{PROGRAM, report};
 
     fn render(report: &Report, style: &Style) -> String {
