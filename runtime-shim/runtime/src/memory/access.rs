@@ -5,19 +5,27 @@
 //! history and written into a cell.
 //!
 //! Invariants:
-//! * A granule with none but the thread's own cells is written as a whole, by one store of 16 bytes, from
-//!   which the next fast path's load can be forwarded. Otherwise only the thread's own cell is written,
-//!   so that no other thread's cell can come back after shadow memory was cleared.
+//! * A granule is written as a whole, by one store of 16 bytes, from which the next fast path's load can be
+//!   forwarded. What another thread writes there in the same instant is lost, so that a race may be
+//!   missed; what it wrote before may come back, which is as true as it was. Not so after shadow memory
+//!   was cleared because slots change hands: then the granule is emptied, see [`CLEARED`]. The clearing
+//!   thread counts first and then drops the pages, by which the kernel interrupts all others: a store
+//!   before that goes with the page, and after one behind it the new count is seen.
 //! * The event goes into the history before its cell is written.
 //! * Nothing happens for a thread that is not followed or that is in an ignore region.
 
-use core::arch::x86_64::{__m128i, _mm_cvtsi64_si128, _mm_store_si128};
+use core::arch::asm;
+use core::arch::x86_64::{
+    __m128i, _mm_and_si128, _mm_andnot_si128, _mm_cvtsi64_si128, _mm_load_si128, _mm_or_si128,
+    _mm_set1_epi32, _mm_store_si128,
+};
+use core::sync::atomic::{Ordering, compiler_fence};
 
 use snag_trace::{Flags, Kind, Mode};
 
-use super::cells::{self, Found, Granule};
+use super::cells;
 use super::history::{Event, Nature};
-use super::layout::{CELLS, Cell, GRANULE, cells_at, mask_of};
+use super::layout::{CELLS, CLEARED, Cell, GRANULE, cells_at, mask_of};
 use super::place::Place;
 use super::thread::{self, Thread};
 use super::{context, counts, sample, verdict};
@@ -50,7 +58,7 @@ unsafe fn load(cells: *const Cell) -> (u64, u64) {
     unsafe { (halves.read_volatile(), halves.add(1).read_volatile()) }
 }
 
-fn granule((low, high): (u64, u64)) -> Granule {
+fn granule((low, high): (u64, u64)) -> [Cell; CELLS] {
     [low, low >> 32, high, high >> 32].map(|cell| Cell(cell as u32))
 }
 
@@ -92,18 +100,6 @@ pub(super) unsafe fn is_known_now<const WRITE: bool>(cells: *const Cell, mask: u
     unsafe { is_known(cells, key::<WRITE>(), mask) }
 }
 
-/// The cells of a granule after access `new` to the bytes of `mask`, where there was none but `first`, the
-/// thread's own or empty.
-#[inline(always)]
-fn alone<const WRITE: bool>(first: Cell, new: Cell, mask: u32) -> (Cell, Cell) {
-    // What `cells::own` says, for constants.
-    if mask == 0xff {
-        let is_kept = !WRITE && !first.is_empty() && !first.is_read();
-        return if is_kept { (first, new) } else { (new, Cell::EMPTY) };
-    }
-    cells::own(first, Cell::EMPTY, new).unwrap_or((new, Cell::EMPTY))
-}
-
 /// An access to the bytes of `mask` of one granule that its cells do not show.
 ///
 /// # Safety
@@ -120,14 +116,14 @@ pub(super) unsafe fn slow<const WRITE: bool>(address: usize, pc: usize, cells: *
         let (low, high) = load(cells);
         let first = Cell(low as u32);
         if high | low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
-            return general::<WRITE>(address, pc, cells, mask);
+            return few::<WRITE>(address, pc, cells, mask);
         }
         let context = context::current();
         let Some(place) = Place::near(pc, context) else {
             return general::<WRITE>(address, pc, cells, mask);
         };
         let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
-        let (first, second) = alone::<WRITE>(first, new, mask);
+        let (first, second) = cells::alone(first, new);
         store_all(cells, first, second);
         if full || context != (*thread).history.noted {
             remember(thread);
@@ -195,13 +191,133 @@ unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature:
     }
 }
 
+/// Whether an access of another thread is known to happen before what `thread` does now.
+///
+/// # Safety
+/// `thread` is the calling thread's.
+#[inline(always)]
+unsafe fn is_ordered(thread: *mut Thread, cell: Cell) -> bool {
+    // SAFETY: the caller's promise; a clock is only changed by its own thread.
+    cell.epoch() <= u32::from(unsafe { (*thread).clock.epoch_of(cell.slot()) })
+}
+
+/// As [`general`], for a granule with no more than two cells in use; others are handed on.
+///
+/// # Safety
+/// As [`general`].
+#[inline(never)]
+unsafe fn few<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let thread = thread::current();
+    let cleared = CLEARED.load(Ordering::Relaxed);
+    // SAFETY: the caller's promise; see `load`.
+    unsafe {
+        let (low, high) = load(cells);
+        let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
+        let new = cell_of::<WRITE>(thread, mask);
+        if high != 0 || first.is_empty() {
+            return general::<WRITE>(address, pc, cells, mask);
+        }
+        let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell)) else {
+            return general::<WRITE>(address, pc, cells, mask);
+        };
+        let context = context::current();
+        let Some(place) = Place::near(pc, context) else {
+            return crowded::<WRITE>(address, pc, cells, mask);
+        };
+        let mut sample = Cell::EMPTY;
+        for cell in pair.met {
+            if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
+                sample = cell;
+            }
+        }
+        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
+        store_all(cells, pair.first, pair.second);
+        compiler_fence(Ordering::SeqCst);
+        if CLEARED.load(Ordering::Relaxed) != cleared {
+            store_all(cells, Cell::EMPTY, Cell::EMPTY);
+        }
+        if full || context != (*thread).history.noted || !sample.is_empty() {
+            aftermath::<WRITE>(address, pc, mask, sample);
+        }
+    }
+}
+
+/// [`CELLS`], unknown to the compiler.
+#[inline(always)]
+fn four() -> u32 {
+    let four: u32;
+    // SAFETY: it only loads a constant into a register.
+    unsafe {
+        asm!("mov {0:e}, {1}", out(reg) four, const CELLS, options(pure, nomem, nostack, preserves_flags));
+    }
+    four
+}
+
 /// Compares an access to the bytes of `mask` with all cells of its granule, remembers it and writes its
-/// cell.
+/// cell. What is rare is left to calls at the very end, so that nothing need be kept over one.
 ///
 /// # Safety
 /// The calling thread is followed and does not ignore; `cells` are of the granule of `address`.
 #[inline(never)]
 unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    // SAFETY: the caller's promise; see `load`.
+    unsafe {
+        let new = cell_of::<WRITE>(thread::current(), mask);
+        let cell_at = |index: usize| cells.add(index).read_volatile();
+        let cleared = CLEARED.load(Ordering::Relaxed);
+        let found = cells::compare::<WRITE>(four(), cell_at, new, |cell| is_ordered(thread::current(), cell));
+        if found.is_difficult() || found.outgrows() || cell_at(CELLS - 1) == Cell::ATOMICS {
+            return crowded::<WRITE>(address, pc, cells, mask);
+        }
+        let mut sample = Cell::EMPTY;
+        let mut met = found.met();
+        while met != 0 {
+            let cell = cell_at(cells::first(met));
+            met &= met - 1;
+            if verdict::is_rare(thread::current(), new, cell, pc) {
+                sample = cell;
+            }
+        }
+        let thread = thread::current();
+        let context = context::current();
+        let place = Place::new(pc, context);
+        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
+        let place = found.place();
+        replace(cells, place, found.joined(cell_at(place), new));
+        if CLEARED.load(Ordering::Relaxed) != cleared {
+            store_all(cells, Cell::EMPTY, Cell::EMPTY);
+        }
+        if full || context != (*thread).history.noted || !sample.is_empty() {
+            aftermath::<WRITE>(address, pc, mask, sample);
+        }
+    }
+}
+
+/// What is left to do after an access was remembered: room for more, and telling of `sample`, if not
+/// empty.
+///
+/// # Safety
+/// As [`general`].
+#[cold]
+#[inline(never)]
+unsafe fn aftermath<const WRITE: bool>(address: usize, pc: usize, mask: u32, sample: Cell) {
+    let thread = thread::current();
+    // SAFETY: the caller's promise.
+    unsafe {
+        remember(thread);
+        if !sample.is_empty() {
+            let new = cell_of::<WRITE>(thread, mask);
+            verdict::ordered(thread, address, pc, new, Nature::Plain, sample);
+        }
+    }
+}
+
+/// As [`general`], whatever there is in the granule.
+///
+/// # Safety
+/// As [`general`].
+#[inline(never)]
+unsafe fn crowded<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
     let thread = thread::current();
     // SAFETY: the caller's promise.
     unsafe {
@@ -211,7 +327,10 @@ unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
     }
 }
 
-/// [`general`] for an access that is in the history already.
+#[repr(C, align(16))]
+struct Lanes([Cell; CELLS]);
+
+/// Compares an access that is in the history already with all cells of its granule, and writes its cell.
 ///
 /// # Safety
 /// As [`general`]; `thread` is the calling thread's.
@@ -224,74 +343,71 @@ unsafe fn settle<const WRITE: bool>(
     new: Cell,
     nature: Nature,
 ) {
-    // SAFETY: the caller's promise, here and below.
-    let (low, high) = unsafe { load(cells) };
-    let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
-    if high == 0
-        && first.same_slot(new)
-        && second.same_slot(new)
-        && let Some((first, second)) = cells::own(first, second, new)
-    {
-        // SAFETY: see above; all cells are the thread's own.
-        return unsafe { store_all(cells, first, second) };
-    }
-    // SAFETY: see above; the clock is only changed by its own thread.
-    let clock = unsafe { &(*thread).clock };
-    let is_ordered = |cell: Cell| cell.epoch() <= u32::from(clock.epoch_of(cell.slot()));
-    // SAFETY: one of the granule's four cells; see `load`.
-    let cell_at = |index: usize| unsafe { cells.add(index).read_volatile() };
-    let found = cells::compare::<WRITE>(cell_at, new, is_ordered);
-    if found.races | found.ordered != 0 || found.atomics || found.place == CELLS {
+    let cleared = CLEARED.load(Ordering::Relaxed);
+    // SAFETY: the caller's promise, here and below; see `load`.
+    let before = unsafe { [0, 1, 2, 3].map(|index| cells.add(index).read_volatile()) };
+    let is_ordered = |cell: Cell| {
         // SAFETY: see above.
-        return unsafe { eventful(thread, address, pc, cells, new, nature, found) };
-    }
-    // SAFETY: as in `cell_at`.
-    unsafe { cells.add(found.place).write_volatile(found.store) };
-}
-
-/// The end of [`settle`] where there is something to say, or no place.
-///
-/// # Safety
-/// As [`settle`].
-#[inline(always)]
-unsafe fn eventful(
-    thread: *mut Thread,
-    address: usize,
-    pc: usize,
-    cells: *mut Cell,
-    new: Cell,
-    nature: Nature,
-    found: Found,
-) {
-    // SAFETY: the caller's promise.
-    let before = granule(unsafe { load(cells) });
-    let place = if found.place == CELLS {
-        // SAFETY: the clock is only changed by its own thread.
-        let clock = unsafe { &(*thread).clock };
-        let is_ordered = |cell: Cell| cell.epoch() <= u32::from(clock.epoch_of(cell.slot()));
+        unsafe { is_ordered(thread, cell) }
+    };
+    let found = cells::compare::<WRITE>(CELLS as u32, |index| before[index], new, is_ordered);
+    let mut place = found.place();
+    if place == CELLS {
         let (index, lost) = cells::victim(before, (new.0 as usize >> 1) ^ (address >> 3), is_ordered);
+        place = index;
         if lost {
             counts::evicted(new.slot());
         }
-        index
-    } else {
-        found.place
-    };
-    // SAFETY: one of the granule's four cells; see `load`.
-    unsafe { cells.add(place).write_volatile(found.store) };
-    let mut ordered = found.ordered;
-    while ordered != 0 {
-        let cell = before[ordered.trailing_zeros() as usize % CELLS];
-        ordered &= ordered - 1;
-        if verdict::is_sample(new, cell, pc as u32) {
-            // SAFETY: the caller's promise.
-            unsafe { verdict::ordered(thread, address, pc, new, nature, cell) };
+    }
+    let after = Lanes(found.tidied(before, place, found.joined(before[place], new)));
+    // SAFETY: see above.
+    unsafe {
+        _mm_store_si128(cells.cast(), _mm_load_si128((&raw const after).cast()));
+        if CLEARED.load(Ordering::Relaxed) != cleared {
+            store_all(cells, Cell::EMPTY, Cell::EMPTY);
         }
     }
-    if found.races != 0 || found.atomics {
-        // SAFETY: the caller's promise.
+    for (index, cell) in before.into_iter().enumerate() {
+        // SAFETY: see above.
+        unsafe {
+            if found.is_met(index) && verdict::is_rare(thread, new, cell, pc) {
+                verdict::ordered(thread, address, pc, new, nature, cell);
+            }
+        }
+    }
+    if found.is_racing() || before[CELLS - 1] == Cell::ATOMICS {
+        // SAFETY: see above.
         unsafe { verdict::met(thread, address, pc, new, nature, before, found) };
     }
+}
+
+/// All bits of one cell.
+static LANE: [Lanes; CELLS] = {
+    const NONE: Cell = Cell::EMPTY;
+    const ALL: Cell = Cell(!0);
+    [
+        Lanes([ALL, NONE, NONE, NONE]),
+        Lanes([NONE, ALL, NONE, NONE]),
+        Lanes([NONE, NONE, ALL, NONE]),
+        Lanes([NONE, NONE, NONE, ALL]),
+    ]
+};
+
+/// Writes one cell, by one store of the whole granule.
+///
+/// # Safety
+/// As [`load`]; `place` is below [`CELLS`].
+#[inline(always)]
+unsafe fn replace(cells: *mut Cell, place: usize, cell: Cell) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let before = _mm_load_si128(cells.cast());
+        let chosen = _mm_load_si128(LANE.as_ptr().add(place).cast());
+        let new = _mm_set1_epi32(cell.0.cast_signed());
+        let after = _mm_or_si128(_mm_andnot_si128(chosen, before), _mm_and_si128(chosen, new));
+        _mm_store_si128(cells.cast(), after);
+    }
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// An access to `size` bytes from `start` that may lie in several granules.
@@ -393,10 +509,8 @@ unsafe fn settle_range<const WRITE: bool>(
                 let halves = load(cells);
                 let first = Cell(halves.0 as u32);
                 // Most often: empty, or one cell of the thread's own.
-                if halves.1 | halves.0 >> 32 == 0
-                    && (first.is_empty() || first.same_slot(new))
-                    && let Some((first, second)) = cells::own(first, Cell::EMPTY, new)
-                {
+                if halves.1 | halves.0 >> 32 == 0 && (first.is_empty() || first.same_slot(new)) {
+                    let (first, second) = cells::alone(first, new);
                     store_all(cells, first, second);
                 } else {
                     settle::<WRITE>(thread, at, pc, cells, new, nature);

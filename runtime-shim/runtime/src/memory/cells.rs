@@ -1,111 +1,230 @@
 //! What the four cells of a granule say of a new access, and how they keep it: logic without memory.
 //!
 //! Invariants, on which the absence of false reports rests:
-//! * A cell is only ever written with what the calling thread did itself: its own slot, its own epoch,
-//!   bytes that it accessed. Cells that another thread changes meanwhile lead to a missed race, never to
-//!   a cell that says what did not happen.
+//! * A cell is only ever made of what the calling thread did itself: its own slot, its own epoch, bytes
+//!   that it accessed.
 //! * A cell is given up without loss only where [`Cell::is_covered_by`] holds and it is ordered before
 //!   the new access: whatever is not ordered after the one is then not ordered after the other either.
 //!
 //! Source: the shadow cells of ThreadSanitizer v3; the rules for replacing them are our own.
 //!
-//! Known misses: a granule remembers four accesses, three where there are atomics; of two threads that
-//! access a granule in the same instant one may overwrite the other's cell.
+//! Known misses: a granule remembers four accesses, three where there are atomics.
 
 use super::layout::{CELLS, Cell};
 
-/// The four cells of a granule.
-pub(super) type Granule = [Cell; CELLS];
-
-/// The first two cells after access `new`, where the last two are empty and the first two are empty or
-/// of its own slot: nothing is to be compared. `None` if it needs a third cell.
+/// The first two cells of a granule after access `new`, where there was none but `first`, of the same
+/// slot or empty: nothing is to be compared.
 #[inline(always)]
-pub(super) fn own(first: Cell, second: Cell, new: Cell) -> Option<(Cell, Cell)> {
+pub(super) fn alone(first: Cell, new: Cell) -> (Cell, Cell) {
     let joined = if first.same_but_bytes(new) { Cell(first.0 | new.0) } else { new };
-    if second.is_empty() {
-        let is_kept = !first.is_empty() && !first.is_covered_by(joined);
-        return Some(if is_kept { (first, joined) } else { (joined, Cell::EMPTY) });
+    let is_kept = !first.is_empty() && !first.is_covered_by(joined);
+    if is_kept { (first, joined) } else { (joined, Cell::EMPTY) }
+}
+
+/// What an access finds in its granule: a byte of bits for each cell, the first one's lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found(u32);
+
+/// The cell may be given up for the access.
+const FREE: u32 = 1;
+/// The cell is of the same slot, epoch and kind: the access continues it.
+const SAME: u32 = 2;
+/// The cell is of the same slot, but not [`SAME`].
+const OWN: u32 = 4;
+/// The cell conflicts and is not ordered before the access.
+const RACE: u32 = 8;
+/// The cell conflicts and is ordered before the access.
+const MET: u32 = 16;
+
+/// A bit for each cell.
+const fn each(bit: u32) -> u32 {
+    bit * 0x0101_0101
+}
+
+/// What access `new`, a write if `WRITE`, finds in one cell, which is not empty.
+#[inline(always)]
+fn state<const WRITE: bool>(cell: Cell, new: Cell, is_ordered: impl Fn(Cell) -> bool) -> u32 {
+    let is_covered = cell.mask() & !new.mask() == 0 && (WRITE || cell.is_read());
+    if cell.same_slot(new) {
+        if cell.same_but_bytes(new) {
+            return SAME;
+        }
+        return if is_covered && cell != Cell::ATOMICS { OWN | FREE } else { OWN };
     }
-    let joined = if second.same_but_bytes(new) { Cell(second.0 | new.0) } else { joined };
-    let keeps = |cell: Cell| !cell.is_empty() && !cell.is_covered_by(joined);
-    match (keeps(first), keeps(second)) {
-        (false, false) => Some((joined, Cell::EMPTY)),
-        (true, false) => Some((first, joined)),
-        (false, true) => Some((joined, second)),
-        (true, true) => None,
+    if cell.mask() & new.mask() == 0 {
+        return 0;
+    }
+    let conflicts = WRITE || !cell.is_read();
+    if is_ordered(cell) {
+        (if conflicts { MET } else { 0 }) | if is_covered { FREE } else { 0 }
+    } else if conflicts {
+        RACE
+    } else {
+        0
     }
 }
 
-/// What an access finds in its granule. Sets of cells are bits.
+/// What an access makes of a granule in which no more than two cells are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Where to put `store`; [`CELLS`] if another cell has to be given up for it.
-    pub(super) place: usize,
-    /// The new access, with the bytes of the one that it continues.
-    pub(super) store: Cell,
-    /// Conflicting accesses of others that are not ordered before this one.
-    pub(super) races: u32,
-    /// Conflicting accesses of others that are.
-    pub(super) ordered: u32,
-    /// Whether there are atomics in the granule.
-    pub(super) atomics: bool,
+pub(super) struct Pair {
+    /// The first two cells afterwards.
+    pub(super) first: Cell,
+    pub(super) second: Cell,
+    /// The conflicting ones that are ordered before the access; empty where there is none.
+    pub(super) met: [Cell; 2],
+}
+
+/// The granule of `first`, which is not empty, and `second`, which may be, after access `new`. `None` if
+/// it races or needs a third cell.
+#[inline(always)]
+pub(super) fn pair<const WRITE: bool>(
+    first: Cell,
+    second: Cell,
+    new: Cell,
+    is_ordered: impl Fn(Cell) -> bool,
+) -> Option<Pair> {
+    let one = state::<WRITE>(first, new, &is_ordered);
+    let other = if second.is_empty() { FREE } else { state::<WRITE>(second, new, &is_ordered) };
+    if (one | other) & RACE != 0 {
+        return None;
+    }
+    let met = |cell: Cell, state: u32| if state & MET != 0 { cell } else { Cell::EMPTY };
+    let met = [met(first, one), met(second, other)];
+    let continued = |cell: Cell, state: u32| if state & SAME != 0 { cell.0 } else { 0 };
+    let joined = Cell(new.0 | continued(first, one) | continued(second, other));
+    let goes = |cell: Cell, state: u32| {
+        state & (FREE | SAME) != 0 || (state & OWN != 0 && cell.is_covered_by(joined))
+    };
+    match (goes(first, one), goes(second, other)) {
+        (true, true) => Some(Pair { first: joined, second: Cell::EMPTY, met }),
+        (false, true) => Some(Pair { first, second: joined, met }),
+        (true, false) => Some(Pair { first: joined, second, met }),
+        (false, false) => None,
+    }
 }
 
 /// Compares access `new`, a write if `WRITE`, with the cells of its granule. `is_ordered` says whether an
 /// access of another thread is known to happen before this one.
 ///
-/// Cells are taken in order, and there is none behind an empty one but for the mark of atomics.
+/// Cells are taken in order: there is none behind an empty one but for the mark of atomics. `count` is
+/// [`CELLS`], which the compiler need not know, so that it makes a short loop of it.
 #[inline(always)]
 pub(super) fn compare<const WRITE: bool>(
+    count: u32,
     cell_at: impl Fn(usize) -> Cell,
     new: Cell,
     is_ordered: impl Fn(Cell) -> bool,
 ) -> Found {
-    let mut found = Found { place: CELLS, store: new, races: 0, ordered: 0, atomics: false };
-    for index in 0..CELLS {
-        let cell = cell_at(index);
-        let is_free = if cell.is_empty() {
-            true
-        } else if cell.same_slot(new) {
-            if cell.same_but_bytes(new) {
-                found.place = index;
-                found.store = Cell(cell.0 | new.0);
-            }
-            cell.is_covered_by(new) && cell != Cell::ATOMICS
-        } else if cell.mask() & new.mask() == 0 {
-            false
-        } else {
-            let is_ordered = is_ordered(cell);
-            if WRITE || !cell.is_read() {
-                if is_ordered {
-                    found.ordered |= 1 << index;
-                } else {
-                    found.races |= 1 << index;
-                }
-            }
-            is_ordered && cell.is_covered_by(new)
-        };
-        if is_free && found.place == CELLS {
-            found.place = index;
-        }
+    let mut states = 0;
+    let mut index = 0;
+    loop {
+        let cell = cell_at(index as usize);
         if cell.is_empty() {
-            break;
+            return Found(states | FREE << (8 * index));
+        }
+        states |= state::<WRITE>(cell, new, &is_ordered) << (8 * index);
+        index += 1;
+        if index == count {
+            return Found(states);
         }
     }
-    found.atomics = cell_at(CELLS - 1) == Cell::ATOMICS;
-    found
+}
+
+impl Found {
+    #[inline(always)]
+    const fn has(self, bit: u32) -> bool {
+        self.0 & each(bit) != 0
+    }
+
+    /// Whether this was found of the cell with this index.
+    const fn has_at(self, bit: u32, index: usize) -> bool {
+        self.0 >> (8 * index) & bit != 0
+    }
+
+    /// Whether there are conflicting accesses that are not ordered before this one.
+    pub(super) const fn is_racing(self) -> bool {
+        self.has(RACE)
+    }
+
+    /// Whether the cell with this index is one of those.
+    pub(super) const fn is_race(self, index: usize) -> bool {
+        self.has_at(RACE, index)
+    }
+
+    /// Whether the cell with this index conflicts and is ordered before this access.
+    pub(super) const fn is_met(self, index: usize) -> bool {
+        self.has_at(MET, index)
+    }
+
+    /// The conflicting cells that are ordered before this access, as a set of which [`first`] takes one
+    /// after the other.
+    #[inline(always)]
+    pub(super) const fn met(self) -> u32 {
+        self.0 & each(MET)
+    }
+
+    /// Where to put the access; [`CELLS`] if another cell has to be given up for it.
+    #[inline(always)]
+    pub(super) const fn place(self) -> usize {
+        let same = self.0 & each(SAME);
+        first(if same != 0 { same } else { self.0 & each(FREE) })
+    }
+
+    /// Whether no cell can be given up, or there are races.
+    #[inline(always)]
+    pub(super) const fn is_difficult(self) -> bool {
+        !self.has(FREE | SAME) || self.has(RACE)
+    }
+
+    /// Whether the access continues one of the thread's cells and may go beyond another.
+    #[inline(always)]
+    pub(super) const fn outgrows(self) -> bool {
+        self.has(SAME) && self.has(OWN)
+    }
+
+    /// The cell of access `new`, if it goes where `there` is.
+    #[inline(always)]
+    pub(super) const fn joined(self, there: Cell, new: Cell) -> Cell {
+        if self.has(SAME) { Cell(there.0 | new.0) } else { new }
+    }
+
+    /// The granule, which was `cells`, after the access, which is `store` and goes to `place`: with the
+    /// thread's own cells left out that say nothing more, and no gaps.
+    pub(super) fn tidied(self, cells: [Cell; CELLS], place: usize, store: Cell) -> [Cell; CELLS] {
+        let is_marked = cells[CELLS - 1] == Cell::ATOMICS;
+        let mut tidy = [Cell::EMPTY; CELLS];
+        let mut next = 0;
+        for (index, cell) in cells.into_iter().enumerate() {
+            let is_stale = index != place && self.has_at(OWN, index) && cell.is_covered_by(store);
+            let cell = if index == place { store } else { cell };
+            if !cell.is_empty() && !is_stale && cell != Cell::ATOMICS {
+                tidy[next] = cell;
+                next += 1;
+            }
+        }
+        if is_marked {
+            tidy[CELLS - 1] = Cell::ATOMICS;
+        }
+        tidy
+    }
+}
+
+/// Index of the first cell of a set; [`CELLS`] if it is empty.
+#[inline(always)]
+pub(super) const fn first(set: u32) -> usize {
+    (set.trailing_zeros() / 8) as usize
 }
 
 /// Which cell to give up for access `new` when [`compare`] found no place, and whether what it says is
 /// lost: it was not ordered before the new access. `start` is any number, the same for no two calls in a
 /// row if possible.
-pub(super) fn victim(cells: Granule, start: usize, is_ordered: impl Fn(Cell) -> bool) -> (usize, bool) {
-    let in_turn = (0..CELLS).map(|step| (start + step) % CELLS);
-    let mut candidates = in_turn.filter(|&index| cells[index] != Cell::ATOMICS);
-    let first = candidates.clone().next().unwrap_or(0);
-    let index = candidates.find(|&index| cells[index].is_read() && is_ordered(cells[index]));
-    let index = index.unwrap_or(first);
-    (index, !is_ordered(cells[index]))
+pub(super) fn victim(cells: [Cell; CELLS], start: usize, is_ordered: impl Fn(Cell) -> bool) -> (usize, bool) {
+    let count = if cells[CELLS - 1] == Cell::ATOMICS { CELLS - 1 } else { CELLS };
+    let gives_way = |&index: &usize| cells[index].is_read() && is_ordered(cells[index]);
+    match (0..count).find(gives_way) {
+        Some(index) => (index, false),
+        None => (start % count, !is_ordered(cells[start % count])),
+    }
 }
 
 #[cfg(test)]
@@ -122,81 +241,160 @@ mod tests {
         Cell::new(mask, slot, epoch, false)
     }
 
-    fn compare(cells: Granule, new: Cell, is_ordered: impl Fn(Cell) -> bool) -> Found {
+    fn compare(cells: [Cell; CELLS], new: Cell, is_ordered: impl Fn(Cell) -> bool) -> Found {
+        let count = CELLS as u32;
         if new.is_read() {
-            super::compare::<false>(|index| cells[index], new, is_ordered)
+            super::compare::<false>(count, |index| cells[index], new, is_ordered)
         } else {
-            super::compare::<true>(|index| cells[index], new, is_ordered)
+            super::compare::<true>(count, |index| cells[index], new, is_ordered)
         }
+    }
+
+    /// The granule after the access, if all others are ordered before it.
+    fn after(cells: [Cell; CELLS], new: Cell) -> [Cell; CELLS] {
+        let found = compare(cells, new, |_| true);
+        let place = found.place();
+        found.tidied(cells, place, found.joined(cells[place], new))
+    }
+
+    #[test]
+    fn two_cells_come_to_the_same_by_the_short_way() {
+        let masks = [0x01, 0x0f, 0xf0, 0xff];
+        let cells: Vec<Cell> = masks
+            .into_iter()
+            .flat_map(|mask| [(1, 3), (2, 3), (9, 3), (9, 7)].map(|(slot, epoch)| (mask, slot, epoch)))
+            .flat_map(|(mask, slot, epoch)| [read(mask, slot, epoch), write(mask, slot, epoch)])
+            .collect();
+        let news = masks.into_iter().flat_map(|mask| [read(mask, 9, 7), write(mask, 9, 7)]);
+        for new in news {
+            for &first in &cells {
+                for &second in cells.iter().chain([&EMPTY]) {
+                    let granule = [first, second, EMPTY, EMPTY];
+                    if first.same_but_bytes(second) {
+                        continue;
+                    }
+                    let pair = if new.is_read() {
+                        pair::<false>(first, second, new, |_| true)
+                    } else {
+                        pair::<true>(first, second, new, |_| true)
+                    };
+                    let long = after(granule, new);
+                    let Some(pair) = pair else {
+                        assert!(!long[2].is_empty(), "{granule:?} {new:?}");
+                        continue;
+                    };
+                    let met = compare(granule, new, |_| true);
+                    assert_eq!(pair.met.map(|cell| !cell.is_empty()), [met.is_met(0), met.is_met(1)]);
+                    let mut short = [pair.first, pair.second, EMPTY, EMPTY];
+                    let mut long = long;
+                    // Where each goes does not matter, nor does it if one more is left out.
+                    short.sort_by_key(|cell| cell.0);
+                    long.sort_by_key(|cell| cell.0);
+                    assert!(short == long || kept(&short, &long, new), "{granule:?} {new:?}");
+                }
+            }
+        }
+    }
+
+    /// Whether all of `long` that is not in `short` is covered by the access.
+    fn kept(short: &[Cell], long: &[Cell], new: Cell) -> bool {
+        long.iter().all(|cell| short.contains(cell) || cell.is_covered_by(new))
+    }
+
+    #[test]
+    fn a_race_is_left_to_the_long_way() {
+        assert_eq!(pair::<true>(write(0xff, 1, 9), EMPTY, write(0xff, 9, 1), |_| false), None);
+        assert_eq!(pair::<false>(write(0xff, 1, 9), EMPTY, read(0xff, 9, 1), |_| false), None);
+        assert!(pair::<false>(read(0xff, 1, 9), EMPTY, read(0xff, 9, 1), |_| false).is_some());
+    }
+
+    fn set(found: Found, is: impl Fn(Found, usize) -> bool) -> u32 {
+        (0..CELLS).map(|index| u32::from(is(found, index)) << index).sum()
     }
 
     #[test]
     fn the_first_access_takes_the_first_cell() {
-        assert_eq!(own(EMPTY, EMPTY, read(0xf, 1, 1)), Some((read(0xf, 1, 1), EMPTY)));
+        assert_eq!(alone(EMPTY, read(0xf, 1, 1)), (read(0xf, 1, 1), EMPTY));
         let found = compare([EMPTY; 4], write(1, 1, 1), |_| false);
-        assert_eq!((found.place, found.races, found.ordered, found.atomics), (0, 0, 0, false));
+        assert_eq!((found.place(), found.is_racing(), found.met()), (0, false, 0));
+        assert!(!found.is_difficult() && !found.outgrows());
     }
 
     #[test]
     fn bytes_of_one_epoch_and_kind_are_joined_in_one_cell() {
-        let joined = own(write(0x0f, 1, 5), EMPTY, write(0xf0, 1, 5));
-        assert_eq!(joined, Some((write(0xff, 1, 5), EMPTY)));
-        let joined = own(write(0xff, 1, 4), write(0x7f, 1, 5), write(0x80, 1, 5));
-        assert_eq!(joined, Some((write(0xff, 1, 5), EMPTY)), "the whole covers the older write");
+        let joined = alone(write(0x0f, 1, 5), write(0xf0, 1, 5));
+        assert_eq!(joined, (write(0xff, 1, 5), EMPTY));
+        let cells = [write(0xff, 1, 4), write(0x7f, 1, 5), read(0x01, 1, 5), EMPTY];
+        let tidy = [write(0xff, 1, 5), EMPTY, EMPTY, EMPTY];
+        assert_eq!(after(cells, write(0x80, 1, 5)), tidy, "the whole covers the older write and the read");
+        assert!(compare(cells, write(0x80, 1, 5), |_| true).outgrows());
+        let cells = [write(0xff, 1, 4), write(0x7f, 1, 5), read(0xff, 2, 1), Cell::ATOMICS];
+        let tidy = [write(0xff, 1, 5), read(0xff, 2, 1), EMPTY, Cell::ATOMICS];
+        assert_eq!(after(cells, write(0x80, 1, 5)), tidy);
     }
 
     #[test]
     fn a_later_read_keeps_the_own_write_and_a_later_write_forgets_the_own_read() {
         let both = (write(0xff, 1, 1), read(0xff, 1, 2));
-        assert_eq!(own(write(0xff, 1, 1), EMPTY, read(0xff, 1, 2)), Some(both));
-        assert_eq!(own(both.0, both.1, write(0xff, 1, 3)), Some((write(0xff, 1, 3), EMPTY)));
-        assert_eq!(own(both.0, both.1, read(0xff, 1, 3)), Some((both.0, read(0xff, 1, 3))));
+        assert_eq!(alone(write(0xff, 1, 1), read(0xff, 1, 2)), both);
+        assert_eq!(alone(read(0xff, 1, 2), write(0xff, 1, 3)), (write(0xff, 1, 3), EMPTY));
+        let cells = [both.0, both.1, EMPTY, EMPTY];
+        assert_eq!(compare(cells, read(0xff, 1, 3), |_| false).place(), 1);
+        assert_eq!(after(cells, write(0xff, 1, 3)), [write(0xff, 1, 3), EMPTY, EMPTY, EMPTY]);
     }
 
     #[test]
     fn no_byte_that_was_accessed_is_forgotten_for_one_that_was_not() {
-        let kept = own(write(0xff, 1, 1), EMPTY, write(0x01, 1, 2));
-        assert_eq!(kept, Some((write(0xff, 1, 1), write(0x01, 1, 2))));
-        assert_eq!(own(write(0x03, 1, 1), read(0x0c, 1, 1), write(0x10, 1, 2)), None);
+        let kept = alone(write(0xff, 1, 1), write(0x01, 1, 2));
+        assert_eq!(kept, (write(0xff, 1, 1), write(0x01, 1, 2)));
+        let cells = [write(0x03, 1, 1), read(0x0c, 1, 1), EMPTY, EMPTY];
+        assert_eq!(after(cells, write(0x10, 1, 2)), [cells[0], cells[1], write(0x10, 1, 2), EMPTY]);
+        let cells = [write(0xff, 1, 4), write(0x01, 1, 5), EMPTY, EMPTY];
+        assert_eq!(after(cells, write(0x02, 1, 5)), [cells[0], write(0x03, 1, 5), EMPTY, EMPTY]);
     }
 
     #[test]
     fn a_write_races_with_reads_and_writes_of_others_and_a_read_only_with_writes() {
         let cells = [write(0xff, 1, 3), read(0xff, 2, 3), write(0x0f, 3, 3), EMPTY];
-        assert_eq!(compare(cells, write(0xf0, 9, 1), |_| false).races, 0b011);
-        assert_eq!(compare(cells, read(0x01, 9, 1), |_| false).races, 0b101);
-        assert_eq!(compare(cells, write(0xff, 9, 1), |_| true).ordered, 0b111);
+        let races = |new, ordered: bool| set(compare(cells, new, |_| ordered), Found::is_race);
+        assert_eq!(races(write(0xf0, 9, 1), false), 0b011);
+        assert_eq!(races(read(0x01, 9, 1), false), 0b101);
+        assert_eq!(races(write(0xff, 9, 1), true), 0);
+        assert_eq!(set(compare(cells, write(0xff, 9, 1), |_| true), Found::is_met), 0b111);
     }
 
     #[test]
     fn only_those_ordered_before_are_no_races() {
         let cells = [write(0xff, 1, 3), write(0xff, 2, 9), EMPTY, EMPTY];
         let found = compare(cells, write(0xff, 9, 1), |cell| cell.epoch() <= 5);
-        assert_eq!((found.ordered, found.races), (0b01, 0b10));
-        assert_eq!(found.place, 0, "what is ordered before and covered is given up");
+        assert_eq!((set(found, Found::is_met), set(found, Found::is_race)), (0b01, 0b10));
+        assert_eq!(first(found.met()), 0);
+        assert!(found.is_racing() && found.is_difficult());
+        assert_eq!(found.place(), 0, "what is ordered before and covered is given up");
     }
 
     #[test]
     fn the_unordered_keep_their_cells_and_the_covering_write_survives_a_read() {
         let cells = [write(0xff, 1, 9), write(0xff, 2, 1), EMPTY, EMPTY];
-        assert_eq!(compare(cells, read(0xff, 9, 1), |cell| cell.epoch() <= 5).place, 2);
-        assert_eq!(compare([write(0xff, 1, 1); 4], read(0xff, 9, 1), |_| true).place, CELLS);
+        assert_eq!(compare(cells, read(0xff, 9, 1), |cell| cell.epoch() <= 5).place(), 2);
+        let found = compare([write(0xff, 1, 1); 4], read(0xff, 9, 1), |_| true);
+        assert_eq!((found.place(), found.is_difficult()), (CELLS, true));
     }
 
     #[test]
     fn an_access_is_joined_to_its_own_cell_behind_others() {
-        let cells = [read(0xff, 9, 6), read(0xff, 2, 1), write(0x01, 9, 7), EMPTY];
-        let found = compare(cells, write(0x02, 9, 7), |_| true);
-        assert_eq!((found.place, found.store), (2, write(0x03, 9, 7)));
+        let cells = [read(0x01, 9, 6), read(0xff, 2, 1), write(0x01, 9, 7), EMPTY];
+        let joined = [read(0xff, 2, 1), write(0x03, 9, 7), EMPTY, EMPTY];
+        assert_eq!(after(cells, write(0x02, 9, 7)), joined);
     }
 
     #[test]
     fn atomics_are_no_access_even_to_the_thread_in_the_last_slot() {
         let cells = [EMPTY, EMPTY, EMPTY, Cell::ATOMICS];
         let found = compare(cells, read(0xff, 255, 0x7ffe), |_| false);
-        assert_eq!((found.place, found.atomics, found.races), (0, true, 0));
+        assert_eq!((found.place(), found.is_racing()), (0, false));
         let cells = [write(0xff, 1, 1), write(0xff, 2, 1), write(0xff, 3, 1), Cell::ATOMICS];
-        assert_eq!(compare(cells, read(0xff, 255, 0x7ffe), |_| true).place, CELLS);
+        assert_eq!(compare(cells, read(0xff, 255, 0x7ffe), |_| true).place(), CELLS);
     }
 
     #[test]

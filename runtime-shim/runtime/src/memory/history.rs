@@ -199,9 +199,8 @@ impl Ring {
         self.first.store(self.taken.load(Ordering::Acquire), Ordering::Release);
     }
 
-    /// The last access that `cell`, of the granule of `address`, may stand for, to at least one byte of
-    /// `mask`.
-    pub(super) fn find(&self, parts: usize, cell: Cell, address: usize, mask: u32) -> Option<Past> {
+    /// As [`find`]; the ring has `parts`.
+    fn find(&self, parts: usize, cell: Cell, address: usize, mask: u32, mut most: usize) -> Option<Past> {
         let base = self.base.load(Ordering::Acquire);
         if base.is_null() {
             return None;
@@ -217,6 +216,10 @@ impl Ring {
             if !marker.begins(part) || marker.epoch() > cell.epoch() {
                 continue;
             }
+            if most == 0 {
+                return None;
+            }
+            most -= 1;
             let found = search(start, cell, address, mask);
             core::sync::atomic::fence(Ordering::Acquire);
             // SAFETY: as above.
@@ -300,13 +303,28 @@ pub(super) struct History {
     seq: u64,
     /// The last marker.
     marker: *mut Event,
+    /// Meetings that were counted often enough to be passed over until the next part: see `sample`.
+    pub(super) frequent: [u32; FREQUENT],
 }
+
+/// Meetings of which a thread remembers that they are frequent.
+pub(super) const FREQUENT: usize = 64;
 
 impl History {
     /// Of a thread that has no slot; nothing may be appended to it.
     pub(super) const fn new() -> History {
         let (next, marker) = (null_mut(), null_mut());
-        History { next, noted: 0, slot: 0, thread: 0, epoch: 0, part: 0, seq: 0, marker }
+        History {
+            next,
+            noted: 0,
+            slot: 0,
+            thread: 0,
+            epoch: 0,
+            part: 0,
+            seq: 0,
+            marker,
+            frequent: [0; FREQUENT],
+        }
     }
 
     /// Thread `thread` (the recorder's number) has `slot` from now on, in `epoch`.
@@ -399,13 +417,14 @@ impl History {
         self.write_marker(start, part);
         core::sync::atomic::compiler_fence(Ordering::SeqCst);
         self.next = start.wrapping_add(1);
+        self.frequent = [0; FREQUENT];
     }
 }
 
 /// The last access that `cell`, of the granule of `address`, may stand for, to at least one byte of
-/// `mask`.
-pub(super) fn find(cell: Cell, address: usize, mask: u32) -> Option<Past> {
-    ring(cell.slot()).find(parts(cell.slot()), cell, address, mask)
+/// `mask`. Searches at most `most` parts.
+pub(super) fn find(cell: Cell, address: usize, mask: u32, most: usize) -> Option<Past> {
+    ring(cell.slot()).find(parts(cell.slot()), cell, address, mask, most)
 }
 
 #[cfg(test)]
@@ -413,6 +432,10 @@ mod tests {
     use super::*;
 
     const PC: u64 = 0x1000;
+
+    fn find(cell: Cell, address: usize, mask: u32) -> Option<Past> {
+        super::find(cell, address, mask, usize::MAX)
+    }
 
     fn write(epoch: u32, mask: u32, slot: u32) -> Cell {
         Cell::new(mask, slot, epoch, false)

@@ -14,6 +14,8 @@
 //! Known misses: two mappings whose addresses are equal in their low 44 bits share their cells. With the
 //! usual 28 bits of address randomisation no executable and no mapping of the kernel's choice are.
 
+use core::sync::atomic::AtomicU32;
+
 /// Bytes of a granule.
 pub(super) const GRANULE: usize = 8;
 /// Cells of a granule.
@@ -55,9 +57,10 @@ impl Cell {
     /// In the last cell of a granule: there are atomics in it. Accesses no bytes.
     pub(super) const ATOMICS: Cell = Cell(0x00ff_ffff);
 
-    const SLOT: u32 = 0x00ff_0000;
-    /// Slot, epoch and kind.
-    const KEY: u32 = 0x00ff_ffff;
+    /// The bits of the slot.
+    pub(super) const SLOT: u32 = 0x00ff_0000;
+    /// Those of slot, epoch and kind.
+    pub(super) const KEY: u32 = 0x00ff_ffff;
 
     /// An access by `slot` in `epoch` to the bytes of `mask`.
     #[inline(always)]
@@ -116,6 +119,10 @@ impl Cell {
         self.mask() & !other.mask() == 0 && (self.is_read() || !other.is_read())
     }
 }
+
+/// How often the shadow memory was cleared as a whole: one more before it begins. Who writes back a cell
+/// of another thread must see the same number before it read it and after it wrote.
+pub(super) static CLEARED: AtomicU32 = AtomicU32::new(0);
 
 /// The bytes that an access of `size` bytes at `address` has in its first granule.
 #[inline(always)]

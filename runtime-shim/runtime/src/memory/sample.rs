@@ -5,9 +5,9 @@
 //! first [`FIRST`] are recorded and then those whose number is a power of two: what a predictor needs to
 //! ask whether another order was possible. A thread first counts by its own place, the other's slot and
 //! the kinds, in a table of its slot, so that only what passes there has its earlier place looked up; then
-//! all threads count the pairs.
+//! all threads count the pairs. What came often is counted once in every part of the history only. With many threads some slots are counted as one.
 //!
-//! Known misses: a slot counts about two thousand such keys and the process sixteen thousand pairs; what
+//! Known misses: a table counts about two thousand such keys and the process sixteen thousand pairs; what
 //! comes after that is not recorded.
 
 use core::ptr::null_mut;
@@ -15,13 +15,17 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use snag_trace::layout::MEMORY_ENV;
 
+use super::history::{FREQUENT, History};
 use super::maps;
 
 /// How many of each are recorded at first.
 const FIRST: u32 = 4;
-/// Keys of a slot.
+/// Keys of a table.
 const KEYS: usize = 1 << 11;
-const SLOTS: usize = 256;
+/// Tables. Slots that are this far apart share one.
+const TABLES_KEPT: usize = 16;
+/// Slots of the other side that are told apart.
+const OTHERS: usize = 8;
 /// Pairs of places of the process.
 const PAIRS: usize = 1 << 14;
 /// Places that are tried for a key.
@@ -45,7 +49,7 @@ pub(super) fn start() {
     if !value.is_null() && unsafe { core::ffi::CStr::from_ptr(value) } == c"all" {
         ALL.store(true, Ordering::Relaxed);
     }
-    TABLES.store(maps::reserve(SLOTS * KEYS * size_of::<AtomicU64>()).cast(), Ordering::Release);
+    TABLES.store(maps::reserve(TABLES_KEPT * KEYS * size_of::<AtomicU64>()).cast(), Ordering::Release);
 }
 
 /// Whether every access is to be recorded.
@@ -60,20 +64,29 @@ pub(super) const fn is_recorded(count: u32) -> bool {
     count.wrapping_sub(1) < FIRST || count.is_power_of_two()
 }
 
-/// Counts `key` in `table`, whose length is a power of two; gives how often it has come, 0 if there is no
-/// room for it. Of two threads that count at once, one may be missed.
+/// Counts `key`, which is not 0, in `table`, whose length is a power of two; gives how often it has come,
+/// 0 if there is no room for it. Of two threads that count at once, one may be missed.
 #[inline(always)]
 fn count(table: &[AtomicU64], key: u32, hash: usize) -> u32 {
+    let entry = &table[hash & (table.len() - 1)];
+    let there = entry.load(Ordering::Relaxed);
+    if (there >> 32) as u32 == key {
+        entry.store(there + 1, Ordering::Relaxed);
+        return there as u32 + 1;
+    }
+    count_elsewhere(table, key, hash)
+}
+
+#[inline(never)]
+fn count_elsewhere(table: &[AtomicU64], key: u32, hash: usize) -> u32 {
     for step in 0..TRIES {
         let entry = &table[(hash + step) & (table.len() - 1)];
         let there = entry.load(Ordering::Relaxed);
-        let known = there as u32;
-        if there != 0 && (there >> 32) as u32 != key {
-            continue;
+        if there == 0 || (there >> 32) as u32 == key {
+            let next = (there as u32).saturating_add(1);
+            entry.store(u64::from(key) << 32 | u64::from(next), Ordering::Relaxed);
+            return next;
         }
-        let next = known.saturating_add(1);
-        entry.store(u64::from(key) << 32 | u64::from(next), Ordering::Relaxed);
-        return next;
     }
     0
 }
@@ -91,9 +104,38 @@ pub(super) fn times(slot: usize, code: u32, other: usize, kinds: u32) -> u32 {
         return 0;
     }
     // SAFETY: `start` made room for this many; zeros are counts.
-    let table = unsafe { core::slice::from_raw_parts(tables.add(slot % SLOTS * KEYS), KEYS) };
-    let hash = mix(code, (other as u32) << 3 | kinds);
-    count(table, (hash >> 32) as u32, (hash >> 20) as usize)
+    let table = unsafe { core::slice::from_raw_parts(tables.add(slot % TABLES_KEPT * KEYS), KEYS) };
+    let way = ((other % OTHERS) as u32) << 3 | kinds;
+    // One to one for each way; codes that are the same but for their upper bits are far apart.
+    let key = code.rotate_left(6) ^ way | 1 << 31;
+    count(table, key, (code ^ code >> 11) as usize * 5 + way as usize)
+}
+
+/// The number of a meeting of an access at `code` with one of slot `other`, and where a thread has it if
+/// it is frequent.
+#[inline(always)]
+const fn meeting(code: u32, other: usize, kinds: u32) -> (u32, usize) {
+    let key = code.rotate_left(6) ^ ((other % OTHERS) as u32) << 2 ^ kinds | 1 << 31;
+    (key, ((code >> 8 ^ code) as usize + other * 4 + kinds as usize) % FREQUENT)
+}
+
+/// Whether the meeting of an access at `code` with one of slot `other`, both ordered, may have to be
+/// told. `kinds` is any number below 4. [`is_wanted`] says whether it is.
+#[inline(always)]
+pub(super) fn is_rare(history: &History, code: u32, other: usize, kinds: u32) -> bool {
+    let (key, at) = meeting(code, other, kinds);
+    history.frequent[at] != key
+}
+
+/// Counts a meeting that was rare so far; whether it is worth looking up where the earlier access was
+/// made. Once there were enough, it is passed over for the rest of a part of the history.
+pub(super) fn is_wanted(history: &mut History, slot: usize, code: u32, other: usize, kinds: u32) -> bool {
+    let times = times(slot, code, other, kinds);
+    if times >= FIRST || times == 0 {
+        let (key, at) = meeting(code, other, kinds);
+        history.frequent[at] = key;
+    }
+    is_recorded(times)
 }
 
 /// Whether a race that has come this often in this way, 0 if it was not counted, is worth looking up:
@@ -105,7 +147,7 @@ pub(super) const fn is_race_looked_up(times: u32) -> bool {
 /// Whether this meeting of two places is to be recorded.
 pub(super) fn is_pair_wanted(code: u32, earlier: u32, kinds: u32) -> bool {
     let hash = mix(code, earlier) ^ mix(kinds, code);
-    let times = count(&PAIR_COUNTS, (hash >> 32) as u32, (hash >> 18) as usize);
+    let times = count(&PAIR_COUNTS, (hash >> 32) as u32 | 1, (hash >> 18) as usize);
     is_recorded(times)
 }
 

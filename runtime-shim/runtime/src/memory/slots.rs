@@ -311,6 +311,7 @@ fn begin_era() {
         history::ring(index).forget();
     }
     if super::start::is_ready() {
+        layout::CLEARED.fetch_add(1, Ordering::SeqCst);
         // SAFETY: shadow memory is the layer's own, and zeros say that nothing is known.
         unsafe { kernel::drop_pages(layout::SHADOW, layout::SHADOW_SIZE) };
     }

@@ -11,9 +11,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use snag_trace::memory::{self, Access, AccessKind, Block, Conflict, MAX_STACK, Ordering as Order};
 use snag_trace::{Kind, Mode};
 
-use super::cells::{Found, Granule};
+use super::cells::Found;
 use super::history::{self, Nature};
-use super::layout::{Cell, GRANULE};
+use super::layout::{CELLS, Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
 use super::{block, context, counts, observed, sample, sync_var, unwind};
@@ -77,10 +77,10 @@ impl Now {
 }
 
 impl Earlier {
-    /// The access that `cell` stands for, as the history of its slot has it. `address` is any in its
-    /// granule, `mask` the bytes that matter.
-    fn plain(cell: Cell, address: usize, mask: u32) -> Earlier {
-        let known = history::find(cell, address, mask & cell.mask());
+    /// The access that `cell` stands for, as the last `parts` that the history of its slot has of that
+    /// time know it. `address` is any in its granule, `mask` the bytes that matter.
+    fn plain(cell: Cell, address: usize, mask: u32, parts: usize) -> Earlier {
+        let known = history::find(cell, address, mask & cell.mask(), parts);
         let (first, size) =
             (address & !(GRANULE - 1) | cell.mask().trailing_zeros() as usize, cell.mask().count_ones());
         Earlier {
@@ -98,12 +98,16 @@ impl Earlier {
     }
 }
 
-/// Counts that access `new` at `code` met `cell`, which is ordered before it; gives whether that is worth
-/// being told.
+/// Whether the meeting of access `new` at `pc` with `cell`, which is ordered before it, may have to be
+/// told.
+///
+/// # Safety
+/// `thread` is the calling thread's.
 #[inline(always)]
-pub(super) fn is_sample(new: Cell, cell: Cell, code: u32) -> bool {
+pub(super) unsafe fn is_rare(thread: *mut Thread, new: Cell, cell: Cell, pc: usize) -> bool {
     let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
-    sample::is_recorded(sample::times(new.slot(), code, cell.slot(), kinds))
+    // SAFETY: the caller's promise.
+    sample::is_rare(unsafe { &(*thread).history }, pc as u32, cell.slot(), kinds)
 }
 
 /// A plain access met races, or atomics, in its granule.
@@ -118,25 +122,25 @@ pub(super) unsafe fn met(
     pc: usize,
     new: Cell,
     nature: Nature,
-    before: Granule,
+    before: [Cell; CELLS],
     found: Found,
 ) {
     // SAFETY: the caller's promise, here and below.
     let now = unsafe { Now::plain(address, new, nature, pc, (*thread).range) };
     for (index, cell) in before.into_iter().enumerate() {
-        if found.races >> index & 1 == 0 {
+        if !found.is_race(index) {
             continue;
         }
         let kinds = 4 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
         let times = sample::times(new.slot(), place::code_of(pc), cell.slot(), kinds);
         if sample::is_race_looked_up(times) {
             // SAFETY: see above.
-            unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask())) };
+            unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask(), usize::MAX)) };
         } else {
             counts::REPEATS.add();
         }
     }
-    if found.atomics {
+    if before[CELLS - 1] == Cell::ATOMICS {
         for earlier in sync_var::atomic_races(address, new.mask(), !new.is_read()).into_iter().flatten() {
             // SAFETY: see above.
             unsafe { race(thread, &now, &earlier) };
@@ -144,7 +148,11 @@ pub(super) unsafe fn met(
     }
 }
 
-/// Tells of two plain accesses that are ordered, if there were not enough between the two places.
+/// Parts of the history in which the earlier access of a sample is searched.
+const SAMPLE_PARTS: usize = 8;
+
+/// Counts a meeting of two plain accesses that are ordered, and tells of it if there were not enough of
+/// its kind.
 ///
 /// # Safety
 /// As [`met`].
@@ -158,9 +166,15 @@ pub(super) unsafe fn ordered(
     nature: Nature,
     cell: Cell,
 ) {
+    let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
     // SAFETY: the caller's promise, here and below.
+    let history = unsafe { &mut (*thread).history };
+    if !sample::is_wanted(history, new.slot(), pc as u32, cell.slot(), kinds) {
+        return;
+    }
+    // SAFETY: see above.
     let now = unsafe { Now::plain(address, new, nature, pc, (*thread).range) };
-    let earlier = Earlier::plain(cell, address, new.mask());
+    let earlier = Earlier::plain(cell, address, new.mask(), SAMPLE_PARTS);
     let kinds = (now.kind as u32) << 4 | earlier.kind as u32;
     let is_known = earlier.place != Place::default();
     if is_known && sample::is_pair_wanted(place::code_of(pc), earlier.place.code(), kinds) {
@@ -184,7 +198,7 @@ pub(super) unsafe fn race_with_cell(thread: *mut Thread, now: &Now, cell: Cell, 
         return counts::REPEATS.add();
     }
     // SAFETY: the caller's promise.
-    unsafe { race(thread, now, &Earlier::plain(cell, address, cell.mask())) };
+    unsafe { race(thread, now, &Earlier::plain(cell, address, cell.mask(), usize::MAX)) };
 }
 
 /// Pairs of places that raced, as hashes; a full table tells no more.
@@ -270,7 +284,8 @@ fn write(thread: &Thread, kind: Kind, now: &Now, earlier: &Earlier) {
         size: block.size as u64,
         stack: &born[..block.stack],
     };
-    let weak = if kind == Kind::DataRace { observed::weak_read(thread, earlier.slot, earlier.epoch) } else { None };
+    let weak =
+        if kind == Kind::DataRace { observed::weak_read(thread, earlier.slot, earlier.epoch) } else { None };
     let (mut stored, mut loaded) = ([0; MAX_STACK], [0; MAX_STACK]);
     let weak = weak.map(|read| read.tell(&mut stored, &mut loaded));
     let payload = memory::conflict(&Conflict { current, previous, block, weak });
