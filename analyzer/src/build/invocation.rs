@@ -140,7 +140,10 @@ fn with_memory(
         let instrumenting = || notice(Notice::Instrumenting(toolchain));
         match shim::prepare(toolchain, Mode::Memory, instrumenting) {
             Ok(shim) => return Ok(shim),
-            Err(error) => error.to_string(),
+            // A compiler has much to say: its first line is enough, `__sysroot --memory` shows the rest.
+            Err(error) => {
+                error.to_string().lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
+            }
         }
     };
     notice(Notice::NoMemoryLayer(&reason));
