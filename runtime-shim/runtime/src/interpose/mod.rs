@@ -26,6 +26,8 @@ mod rwlock;
 mod semaphore;
 mod symbol;
 mod thread;
+#[cfg(snag_memory)]
+mod unrecorded;
 
 use core::ffi::c_int;
 

@@ -53,6 +53,13 @@ impl Symbol {
     }
 }
 
+/// libc's function of this name, null if it has none.
+#[cfg(snag_memory)]
+pub(super) fn next(name: &CStr) -> *mut c_void {
+    // SAFETY: the name ends with NUL.
+    unsafe { dlsym(RTLD_NEXT, name.as_ptr()) }
+}
+
 /// Declares libc's functions as Rust functions of the same names in a module `real`.
 macro_rules! real {
     ($($name:ident($($argument:ident: $type:ty),*) $(@ $version:literal)?;)*) => {

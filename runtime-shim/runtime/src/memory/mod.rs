@@ -109,6 +109,29 @@ pub(crate) fn room_taken(object: u32, number: u64) {
     });
 }
 
+/// The calling thread lets others go on by an operation of C that is not recorded, on what `token` stands
+/// for: an address, or a small number of one's own.
+#[cfg(snag_memory)]
+pub(crate) fn gives(token: usize) {
+    if !thread::current().is_null() {
+        enter((), |thread| {
+            slots::notice(thread);
+            objects::gives(thread, token);
+        });
+    }
+}
+
+/// The calling thread goes on because of others, by an operation of C that is not recorded.
+#[cfg(snag_memory)]
+pub(crate) fn learns(token: usize) {
+    if !thread::current().is_null() {
+        enter((), |thread| {
+            slots::notice(thread);
+            objects::learns(thread, token);
+        });
+    }
+}
+
 /// The process begins to end.
 pub(crate) fn at_exit() {
     if !thread::current().is_null() {

@@ -262,6 +262,23 @@ fn acquire(object: u32, mode: Mode, thread: &mut Thread) {
     });
 }
 
+/// The number under which something without a recorded object is known, by its address or any other
+/// number of its own. Two may share one: that orders more, never less.
+const fn number_of(token: usize) -> u32 {
+    let hash = (token as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    1 << 31 | hash as u32
+}
+
+/// The thread lets others go on, through what `token` stands for.
+pub(super) fn gives(thread: &mut Thread, token: usize) {
+    release(number_of(token), Mode::Shared, thread);
+}
+
+/// The thread goes on because of others, through what `token` stands for.
+pub(super) fn learns(thread: &mut Thread, token: usize) {
+    acquire(number_of(token), Mode::Exclusive, thread);
+}
+
 /// What a recorded event of the calling thread orders.
 pub(super) fn happened(thread: &mut Thread, kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u64) {
     match kind {
