@@ -5,10 +5,10 @@ use real_std::os::unix::thread::{JoinHandleExt, RawPthread};
 
 impl<T> JoinHandleExt for JoinHandle<T> {
     fn as_pthread_t(&self) -> RawPthread {
-        self.inner.as_pthread_t()
+        self.inner().as_pthread_t()
     }
 
     fn into_pthread_t(self) -> RawPthread {
-        self.inner.into_pthread_t()
+        self.into_inner().into_pthread_t()
     }
 }

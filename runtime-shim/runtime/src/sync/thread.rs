@@ -8,6 +8,7 @@
 //! the clock only.
 
 use super::note;
+use crate::ignore::Ignored;
 use crate::recorder::{self, Place, record};
 use core::cell::Cell;
 use core::hash::{Hash, Hasher};
@@ -108,7 +109,7 @@ impl Child {
     /// To be held until the thread was created, or was refused.
     #[must_use = "the next thread that is created is taken for this one while it lives"]
     pub fn expected(self) -> Expected {
-        Expected(())
+        Expected(Ignored::new())
     }
 
     /// The number, 0 if nothing is recorded.
@@ -150,13 +151,28 @@ impl Child {
     }
 }
 
-/// A spawn under way, which may end in a panic of std's.
+/// A spawn under way, which may end in a panic of std's. What std does meanwhile orders nothing, but for
+/// the spawn itself.
 #[derive(Debug)]
-pub struct Expected(());
+pub struct Expected(Ignored);
 
 impl Drop for Expected {
     fn drop(&mut self) {
         recorder::nothing_expected();
+    }
+}
+
+/// A handle of a thread being dropped: not to be ordered after the thread's end by that, even if it is the
+/// last to know of the thread. Whether it is, is chance.
+#[must_use = "held while the handle is dropped"]
+#[derive(Debug)]
+pub struct Detaching(Option<Ignored>);
+
+impl Detaching {
+    /// `drops` if dropping the thread's result runs the program's code.
+    #[must_use]
+    pub fn new(drops: bool) -> Detaching {
+        Detaching((!drops).then(Ignored::new))
     }
 }
 

@@ -53,7 +53,7 @@ impl Builder {
         let _expected = child.expected();
         let inner = self.inner.spawn(move || child.run(f))?;
         child.spawned(inner.thread().id());
-        Ok(JoinHandle { inner })
+        Ok(JoinHandle::new(inner))
     }
 
     /// Spawns the thread, whatever it borrows.
@@ -75,7 +75,7 @@ impl Builder {
         // SAFETY: the caller's promise.
         let inner = unsafe { self.inner.spawn_unchecked(move || child.run(f)) }?;
         child.spawned(inner.thread().id());
-        Ok(JoinHandle { inner })
+        Ok(JoinHandle::new(inner))
     }
 }
 

@@ -3,16 +3,39 @@
 use super::{Result, Thread};
 use crate::place::here;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use real_std::thread as real;
-use snag_runtime::sync::thread as traced;
+use snag_runtime::sync::thread::{self as traced, Detaching};
 
 /// The right to join a thread; see the real `std::thread::JoinHandle`.
 #[repr(transparent)]
 pub struct JoinHandle<T> {
-    pub(crate) inner: real::JoinHandle<T>,
+    inner: ManuallyDrop<real::JoinHandle<T>>,
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let _detaching = Detaching::new(core::mem::needs_drop::<T>());
+        // SAFETY: dropped once.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+    }
 }
 
 impl<T> JoinHandle<T> {
+    pub(super) fn new(inner: real::JoinHandle<T>) -> JoinHandle<T> {
+        JoinHandle { inner: ManuallyDrop::new(inner) }
+    }
+
+    pub(crate) fn inner(&self) -> &real::JoinHandle<T> {
+        &self.inner
+    }
+
+    pub(crate) fn into_inner(self) -> real::JoinHandle<T> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither used nor dropped any more.
+        unsafe { ManuallyDrop::take(&mut this.inner) }
+    }
+
     /// The thread's handle.
     #[must_use]
     pub fn thread(&self) -> &Thread {
@@ -26,7 +49,7 @@ impl<T> JoinHandle<T> {
     #[track_caller]
     pub fn join(self) -> Result<T> {
         let join = traced::Joining::begin(self.inner.thread().id(), here());
-        let result = self.inner.join();
+        let result = self.into_inner().join();
         join.end();
         result
     }

@@ -3,12 +3,13 @@
 use super::{Builder, Result, Thread};
 use crate::place::here;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::pin::{Pin, pin};
 use real_std::io;
 use real_std::thread as real;
 use snag_runtime::recorder::Place;
 use snag_runtime::sync::scope::{Children, Member};
-use snag_runtime::sync::thread as traced;
+use snag_runtime::sync::thread::{self as traced, Detaching};
 
 /// A scope whose threads may borrow; see the real `std::thread::Scope`.
 #[repr(transparent)]
@@ -19,7 +20,15 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// The right to join a scoped thread; see the real `std::thread::ScopedJoinHandle`.
 #[repr(transparent)]
 pub struct ScopedJoinHandle<'scope, T> {
-    inner: real::ScopedJoinHandle<'scope, T>,
+    inner: ManuallyDrop<real::ScopedJoinHandle<'scope, T>>,
+}
+
+impl<T> Drop for ScopedJoinHandle<'_, T> {
+    fn drop(&mut self) {
+        let _detaching = Detaching::new(core::mem::needs_drop::<T>());
+        // SAFETY: dropped once.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+    }
 }
 
 /// Runs `f` with a scope, and joins the scope's threads.
@@ -93,7 +102,7 @@ impl Builder {
             child.run(f)
         })?;
         child.spawned(inner.thread().id());
-        Ok(ScopedJoinHandle { inner })
+        Ok(ScopedJoinHandle { inner: ManuallyDrop::new(inner) })
     }
 }
 
@@ -111,7 +120,9 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     #[track_caller]
     pub fn join(self) -> Result<T> {
         let join = traced::Joining::begin(self.inner.thread().id(), here());
-        let result = self.inner.join();
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither used nor dropped any more.
+        let result = unsafe { ManuallyDrop::take(&mut this.inner) }.join();
         join.end();
         result
     }
