@@ -12,7 +12,7 @@ fn value() -> u64 {
     // SAFETY: none, nothing guards either.
     unsafe {
         if !*IS_READY.get() {
-            //~ data_race
+            //~^ data_race
             *VALUE.get() = 42; //? data_race
             *IS_READY.get() = true; //~ data_race
         }

@@ -11,7 +11,7 @@ pub fn main() {
         scope.spawn(|| {
             // SAFETY: none, volatile orders nothing between threads.
             while !unsafe { STOP.get().read_volatile() } {
-                //~ data_race
+                //~^ data_race
                 thread::yield_now();
             }
         });
