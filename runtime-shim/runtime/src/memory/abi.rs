@@ -30,13 +30,13 @@ static READ: Lanes = Lanes([1; 4]);
 /// Slow path of eight aligned bytes.
 unsafe extern "C" fn whole<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell) {
     // SAFETY: the fast path gives the granule's cells.
-    unsafe { slow::<WRITE>(address, pc, cells, 0xff) }
+    unsafe { slow::<WRITE, true>(address, pc, cells, 0xff) }
 }
 
 /// Slow path of fewer bytes; `mask` has them in its uppermost eight bits.
 unsafe extern "C" fn part<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
     // SAFETY: the fast path gives the granule's cells.
-    unsafe { slow::<WRITE>(address, pc, cells, mask >> 24) }
+    unsafe { slow::<WRITE, false>(address, pc, cells, mask >> 24) }
 }
 
 /// Any other access of `SIZE` bytes.
@@ -59,7 +59,7 @@ unsafe fn single<const WRITE: bool, const SIZE: usize>(address: usize, pc: usize
     // SAFETY: the granule's cells.
     unsafe {
         if !super::access::is_known_now::<WRITE>(cells, mask) {
-            slow::<WRITE>(address, pc, cells, mask);
+            slow::<WRITE, false>(address, pc, cells, mask);
         }
     }
 }

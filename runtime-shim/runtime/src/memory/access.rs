@@ -105,7 +105,13 @@ pub(super) unsafe fn is_known_now<const WRITE: bool>(cells: *const Cell, mask: u
 /// # Safety
 /// `cells` is that granule's place in the shadow memory.
 #[inline(always)]
-pub(super) unsafe fn slow<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+pub(super) unsafe fn slow<const WRITE: bool, const WHOLE: bool>(
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    mask: u32,
+) {
+    let mask = if WHOLE { 0xff } else { mask };
     let thread = thread::current();
     // SAFETY: the calling thread's, if not null; the cells are the caller's promise.
     unsafe {
@@ -116,16 +122,16 @@ pub(super) unsafe fn slow<const WRITE: bool>(address: usize, pc: usize, cells: *
         let (low, high) = load(cells);
         let first = Cell(low as u32);
         if high | low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
-            return few::<WRITE>(address, pc, cells, mask);
+            return few::<WRITE, WHOLE>(address, pc, cells, mask);
         }
         let context = context::current();
         let Some(place) = Place::near(pc, context) else {
-            return general::<WRITE>(address, pc, cells, mask);
+            return crowded::<WRITE>(address, pc, cells, mask);
         };
         let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
         let (first, second) = cells::alone(first, new);
         store_all(cells, first, second);
-        if full || context != (*thread).history.noted {
+        if full || !(*thread).history.has_noted(context) {
             remember(thread);
         }
     }
@@ -173,7 +179,7 @@ unsafe fn remember(thread: *mut Thread) {
     // SAFETY: the caller's promise.
     unsafe {
         (*thread).history.turn();
-        (*thread).history.noted = context::note_current();
+        (*thread).history.note(context::note_current());
     }
 }
 
@@ -185,7 +191,7 @@ unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature:
     // SAFETY: the caller's promise; a thread that is followed has a history.
     unsafe {
         let full = (*thread).history.append(Event::access(address, new, nature, Place::new(pc, context)));
-        if full || context != (*thread).history.noted {
+        if full || !(*thread).history.has_noted(context) {
             remember(thread);
         }
     }
@@ -206,7 +212,8 @@ unsafe fn is_ordered(thread: *mut Thread, cell: Cell) -> bool {
 /// # Safety
 /// As [`general`].
 #[inline(never)]
-unsafe fn few<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+unsafe fn few<const WRITE: bool, const WHOLE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let mask = if WHOLE { 0xff } else { mask };
     let thread = thread::current();
     let cleared = CLEARED.load(Ordering::Relaxed);
     // SAFETY: the caller's promise; see `load`.
@@ -236,7 +243,7 @@ unsafe fn few<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, ma
         if CLEARED.load(Ordering::Relaxed) != cleared {
             store_all(cells, Cell::EMPTY, Cell::EMPTY);
         }
-        if full || context != (*thread).history.noted || !sample.is_empty() {
+        if full || !(*thread).history.has_noted(context) || !sample.is_empty() {
             aftermath::<WRITE>(address, pc, mask, sample);
         }
     }
@@ -266,8 +273,22 @@ unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
         let cell_at = |index: usize| cells.add(index).read_volatile();
         let cleared = CLEARED.load(Ordering::Relaxed);
         let found = cells::compare::<WRITE>(four(), cell_at, new, |cell| is_ordered(thread::current(), cell));
-        if found.is_difficult() || found.outgrows() || cell_at(CELLS - 1) == Cell::ATOMICS {
+        let is_marked = cell_at(CELLS - 1) == Cell::ATOMICS;
+        if found.is_difficult() || is_marked {
             return crowded::<WRITE>(address, pc, cells, mask);
+        }
+        let (mut place, mut emptied) = (found.place(), CELLS);
+        let store = found.joined(cell_at(place), new);
+        if found.outgrows() {
+            let outgrown = found.outgrown(cell_at, store);
+            if outgrown != 0 {
+                let index = cells::first(outgrown);
+                (place, emptied) = (place.min(index), place.max(index));
+                let is_last = emptied + 1 == CELLS || cell_at(emptied + 1).is_empty();
+                if !is_last || !outgrown.is_power_of_two() {
+                    return crowded::<WRITE>(address, pc, cells, mask);
+                }
+            }
         }
         let mut sample = Cell::EMPTY;
         let mut met = found.met();
@@ -280,14 +301,13 @@ unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
         }
         let thread = thread::current();
         let context = context::current();
-        let place = Place::new(pc, context);
-        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
-        let place = found.place();
-        replace(cells, place, found.joined(cell_at(place), new));
+        let code = Place::new(pc, context);
+        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, code));
+        replace(cells, place, store, emptied);
         if CLEARED.load(Ordering::Relaxed) != cleared {
             store_all(cells, Cell::EMPTY, Cell::EMPTY);
         }
-        if full || context != (*thread).history.noted || !sample.is_empty() {
+        if full || !(*thread).history.has_noted(context) || !sample.is_empty() {
             aftermath::<WRITE>(address, pc, mask, sample);
         }
     }
@@ -334,7 +354,7 @@ struct Lanes([Cell; CELLS]);
 ///
 /// # Safety
 /// As [`general`]; `thread` is the calling thread's.
-#[inline(always)]
+#[inline(never)]
 unsafe fn settle<const WRITE: bool>(
     thread: *mut Thread,
     address: usize,
@@ -359,10 +379,15 @@ unsafe fn settle<const WRITE: bool>(
             counts::evicted(new.slot());
         }
     }
-    let after = Lanes(found.tidied(before, place, found.joined(before[place], new)));
+    let store = found.joined(before[place], new);
     // SAFETY: see above.
     unsafe {
-        _mm_store_si128(cells.cast(), _mm_load_si128((&raw const after).cast()));
+        if found.outgrows() {
+            let after = Lanes(found.tidied(before, place, store));
+            _mm_store_si128(cells.cast(), _mm_load_si128((&raw const after).cast()));
+        } else {
+            replace(cells, place, store, CELLS);
+        }
         if CLEARED.load(Ordering::Relaxed) != cleared {
             store_all(cells, Cell::EMPTY, Cell::EMPTY);
         }
@@ -381,8 +406,8 @@ unsafe fn settle<const WRITE: bool>(
     }
 }
 
-/// All bits of one cell.
-static LANE: [Lanes; CELLS] = {
+/// All bits of one cell; at last of none.
+static LANE: [Lanes; CELLS + 1] = {
     const NONE: Cell = Cell::EMPTY;
     const ALL: Cell = Cell(!0);
     [
@@ -390,21 +415,22 @@ static LANE: [Lanes; CELLS] = {
         Lanes([NONE, ALL, NONE, NONE]),
         Lanes([NONE, NONE, ALL, NONE]),
         Lanes([NONE, NONE, NONE, ALL]),
+        Lanes([NONE; CELLS]),
     ]
 };
 
-/// Writes one cell, by one store of the whole granule.
+/// Writes one cell and empties another, by one store of the whole granule.
 ///
 /// # Safety
-/// As [`load`]; `place` is below [`CELLS`].
+/// As [`load`]; `place` is below [`CELLS`], `emptied` not above.
 #[inline(always)]
-unsafe fn replace(cells: *mut Cell, place: usize, cell: Cell) {
+unsafe fn replace(cells: *mut Cell, place: usize, cell: Cell, emptied: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let before = _mm_load_si128(cells.cast());
-        let chosen = _mm_load_si128(LANE.as_ptr().add(place).cast());
+        let lane = |index: usize| _mm_load_si128(LANE.as_ptr().add(index).cast());
+        let before = _mm_andnot_si128(lane(emptied), _mm_load_si128(cells.cast()));
         let new = _mm_set1_epi32(cell.0.cast_signed());
-        let after = _mm_or_si128(_mm_andnot_si128(chosen, before), _mm_and_si128(chosen, new));
+        let after = _mm_or_si128(_mm_andnot_si128(lane(place), before), _mm_and_si128(lane(place), new));
         _mm_store_si128(cells.cast(), after);
     }
     compiler_fence(Ordering::SeqCst);
@@ -481,7 +507,7 @@ unsafe fn log_range<const WRITE: bool>(
         let context = context::current();
         let event = Event::access(start, new, nature, Place::new(pc, context));
         (*thread).history.append_range(event, granules, size);
-        if context != (*thread).history.noted {
+        if !(*thread).history.has_noted(context) {
             remember(thread);
         }
     }
@@ -505,19 +531,52 @@ unsafe fn settle_range<const WRITE: bool>(
         // SAFETY: a granule's place in the shadow memory, and the caller's promise.
         unsafe {
             if !is_known(cells, key, mask) {
-                let new = cell_of::<WRITE>(thread, mask);
-                let halves = load(cells);
-                let first = Cell(halves.0 as u32);
-                // Most often: empty, or one cell of the thread's own.
-                if halves.1 | halves.0 >> 32 == 0 && (first.is_empty() || first.same_slot(new)) {
-                    let (first, second) = cells::alone(first, new);
-                    store_all(cells, first, second);
-                } else {
-                    settle::<WRITE>(thread, at, pc, cells, new, nature);
-                }
+                one_of_range::<WRITE>(thread, at, pc, cells, cell_of::<WRITE>(thread, mask), nature);
             }
         }
         at = (at & !(GRANULE - 1)) + GRANULE;
+    }
+}
+
+/// [`settle`], with a short way for the granules that ranges meet most often.
+///
+/// # Safety
+/// As [`settle`].
+#[inline(always)]
+unsafe fn one_of_range<const WRITE: bool>(
+    thread: *mut Thread,
+    at: usize,
+    pc: usize,
+    cells: *mut Cell,
+    new: Cell,
+    nature: Nature,
+) {
+    let cleared = CLEARED.load(Ordering::Relaxed);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, high) = load(cells);
+        let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
+        if high == 0 {
+            if low == 0 {
+                return store_all(cells, new, Cell::EMPTY);
+            }
+            if !first.is_empty()
+                && let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell))
+            {
+                store_all(cells, pair.first, pair.second);
+                compiler_fence(Ordering::SeqCst);
+                if CLEARED.load(Ordering::Relaxed) != cleared {
+                    store_all(cells, Cell::EMPTY, Cell::EMPTY);
+                }
+                for cell in pair.met {
+                    if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
+                        verdict::ordered(thread, at, pc, new, nature, cell);
+                    }
+                }
+                return;
+            }
+        }
+        settle::<WRITE>(thread, at, pc, cells, new, nature);
     }
 }
 

@@ -182,6 +182,21 @@ impl Found {
         self.has(SAME) && self.has(OWN)
     }
 
+    /// The thread's own cells that say nothing that `store` does not say, as a set.
+    #[inline(always)]
+    pub(super) fn outgrown(self, cell_at: impl Fn(usize) -> Cell, store: Cell) -> u32 {
+        let mut own = self.0 & each(OWN);
+        let mut outgrown = 0;
+        while own != 0 {
+            let cell = cell_at(first(own));
+            if cell.is_covered_by(store) && cell != Cell::ATOMICS {
+                outgrown |= own & own.wrapping_neg();
+            }
+            own &= own - 1;
+        }
+        outgrown
+    }
+
     /// The cell of access `new`, if it goes where `there` is.
     #[inline(always)]
     pub(super) const fn joined(self, there: Cell, new: Cell) -> Cell {
@@ -331,6 +346,19 @@ mod tests {
         let cells = [write(0xff, 1, 4), write(0x7f, 1, 5), read(0xff, 2, 1), Cell::ATOMICS];
         let tidy = [write(0xff, 1, 5), read(0xff, 2, 1), EMPTY, Cell::ATOMICS];
         assert_eq!(after(cells, write(0x80, 1, 5)), tidy);
+    }
+
+    #[test]
+    fn what_an_access_goes_beyond_leaves_its_place() {
+        let cells = [write(0xff, 2, 1), read(0xff, 1, 4), read(0xff, 3, 1), read(0x0f, 1, 5)];
+        let new = read(0xf0, 1, 5);
+        let found = compare(cells, new, |_| true);
+        let store = found.joined(cells[found.place()], new);
+        assert_eq!((found.place(), store), (3, read(0xff, 1, 5)));
+        assert_eq!(first(found.outgrown(|at| cells[at], store)), 1);
+        let cells = [write(0xff, 1, 4), read(0x0f, 1, 5), EMPTY, EMPTY];
+        let found = compare(cells, new, |_| true);
+        assert_eq!(found.outgrown(|at| cells[at], store), 0, "a read does not cover a write");
     }
 
     #[test]

@@ -294,8 +294,6 @@ const fn bytes_in(address: usize, at: usize, size: usize) -> u32 {
 #[repr(C)]
 pub(super) struct History {
     next: *mut Event,
-    /// The context that was last made sure to be known.
-    pub(super) noted: u32,
     slot: u32,
     thread: u32,
     epoch: u32,
@@ -303,10 +301,14 @@ pub(super) struct History {
     seq: u64,
     /// The last marker.
     marker: *mut Event,
+    /// Contexts that were made sure to be known, each where [`History::has_noted`] looks for it.
+    noted: [u32; NOTED],
     /// Meetings that were counted often enough to be passed over until the next part: see `sample`.
     pub(super) frequent: [u32; FREQUENT],
 }
 
+/// Contexts of which a thread remembers that they are known: a power of two.
+const NOTED: usize = 32;
 /// Meetings of which a thread remembers that they are frequent.
 pub(super) const FREQUENT: usize = 64;
 
@@ -316,7 +318,7 @@ impl History {
         let (next, marker) = (null_mut(), null_mut());
         History {
             next,
-            noted: 0,
+            noted: [0; NOTED],
             slot: 0,
             thread: 0,
             epoch: 0,
@@ -356,6 +358,22 @@ impl History {
                 self.begin_part();
             }
         }
+    }
+
+    #[inline(always)]
+    const fn index_of(context: u32) -> usize {
+        (context >> (u32::BITS - NOTED.trailing_zeros())) as usize
+    }
+
+    /// Whether the thread remembers that `context` is in the table of contexts.
+    #[inline(always)]
+    pub(super) fn has_noted(&self, context: u32) -> bool {
+        self.noted[History::index_of(context)] == context
+    }
+
+    /// `context` is in the table of contexts.
+    pub(super) fn note(&mut self, context: u32) {
+        self.noted[History::index_of(context)] = context;
     }
 
     /// The number of the last event that the thread recorded.

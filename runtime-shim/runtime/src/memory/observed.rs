@@ -276,8 +276,8 @@ pub(super) const fn kind_of(read: bool, written: bool) -> AccessKind {
 #[inline]
 pub(super) fn place_of(thread: &mut Thread, code: usize) -> Place {
     let context = context::current();
-    if context != thread.history.noted {
-        thread.history.noted = context::note_current();
+    if !thread.history.has_noted(context) {
+        thread.history.note(context::note_current());
     }
     Place::new(code, context)
 }
