@@ -30,9 +30,11 @@ use crate::detectors::evidence::{Case, place};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::flow::{Flow, Step};
+use crate::model::guards::{Guards, Locks, exclude};
 use crate::model::names::Names;
 use crate::model::sections::Section;
 use crate::model::sync_preserving::{Keep, Outcome, Reorderings};
+use crate::model::uses::{Use, uses};
 
 /// The rule.
 pub struct AtomicityViolation;
@@ -56,7 +58,8 @@ impl Detector for AtomicityViolation {
 
     fn detect(&self, execution: &Execution, names: &dyn Names) -> Vec<Finding> {
         let uses = uses(execution);
-        let pairs = pairs(execution, names, &uses);
+        let guards = Guards::of(execution);
+        let pairs = pairs(execution, names, &uses, &guards);
         let mut found: BTreeMap<(SiteId, SiteId), Finding> = BTreeMap::new();
         for (pair, other) in Updates::of(execution, &uses, &pairs).lost() {
             let report = || report(execution, names, pair, &other, Certainty::Confirmed);
@@ -67,9 +70,13 @@ impl Detector for AtomicityViolation {
             let report = || report(execution, names, pair, &other, Certainty::Predicted);
             found.entry((pair.check, pair.act)).or_insert_with(report);
         }
-        for (pair, other) in
-            possible(execution, &uses, &pairs, &mut reorderings, found.keys().copied().collect())
-        {
+        for (pair, other) in possible(
+            execution,
+            &others(execution, &uses, &guards),
+            &pairs,
+            &mut reorderings,
+            found.keys().copied().collect(),
+        ) {
             let report = || report(execution, names, pair, &other, Certainty::Potential);
             found.entry((pair.check, pair.act)).or_insert_with(report);
         }
@@ -77,48 +84,15 @@ impl Detector for AtomicityViolation {
     }
 }
 
-/// What a section's holder did with what the lock protects.
-#[derive(Clone, Copy, Default)]
-struct Use {
-    reads: bool,
-    writes: bool,
-    /// Whether it read before it wrote.
-    reads_first: bool,
-}
-
-/// What was done in each section.
-fn uses(execution: &Execution) -> Vec<Use> {
-    let sections = execution.sections();
-    let mut uses = vec![Use::default(); sections.all().len()];
-    let mut current: BTreeMap<(ThreadId, ObjectId), usize> = BTreeMap::new();
-    for (index, event) in (0_u32..).zip(&execution.events) {
-        let key = (event.thread, event.object);
-        match event.kind {
-            Kind::Acquire => {
-                if let Some(section) = sections.begun_by(index) {
-                    current.insert(key, section);
-                }
-            }
-            Kind::Read | Kind::Write => {
-                let Some(&section) = current.get(&key) else { continue };
-                let used = &mut uses[section];
-                used.reads_first |= event.kind == Kind::Read && !used.writes;
-                used.reads |= event.kind == Kind::Read;
-                used.writes |= event.kind == Kind::Write;
-            }
-            _ => {}
-        }
-    }
-    uses
-}
-
 /// A check and the act that follows it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Pair {
     lock: ObjectId,
     thread: ThreadId,
     check: SiteId,
     act: SiteId,
+    /// What is held from one to the other.
+    held: Locks,
 }
 
 /// What is known of a pair.
@@ -143,7 +117,7 @@ impl Known {
 }
 
 /// Every check with its acts.
-fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use]) -> BTreeMap<Pair, Known> {
+fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use], guards: &Guards) -> BTreeMap<Pair, Known> {
     let mut pairs: BTreeMap<Pair, Known> = BTreeMap::new();
     let mut flows: BTreeMap<(SiteId, SiteId), Flow> = BTreeMap::new();
     let mut last: BTreeMap<(ThreadId, ObjectId), usize> = BTreeMap::new();
@@ -167,7 +141,13 @@ fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use]) -> BTreeMap<Pai
             _ => true,
         };
         if together {
-            let pair = Pair { lock: section.lock, thread: section.thread, check: places.0, act: places.1 };
+            let pair = Pair {
+                lock: section.lock,
+                thread: section.thread,
+                check: places.0,
+                act: places.1,
+                held: guards.across(execution, check, act),
+            };
             let known = pairs.entry(pair).or_insert_with(|| Known { flow, instances: Vec::new() });
             known.instances.push(Instance { check, act });
         }
@@ -181,14 +161,15 @@ fn flow(execution: &Execution, names: &dyn Names, (check, act): (SiteId, SiteId)
     check.zip(act).map_or(Flow::Unknown, |(check, act)| names.flow(&[check], &[act]))
 }
 
-/// Whether two places may well be parts of one activity.
+/// Whether two places may well be parts of one activity. One place that stands for both is that of a function
+/// which only locks, for whomever.
 fn near(execution: &Execution, one: SiteId, other: SiteId) -> bool {
     let place = |site: SiteId| {
         let known = execution.sites[site.at()];
         execution.processes.get(known.process as usize)?.definitions.sites.get(&known.number)
     };
     let (Some(one), Some(other)) = (place(one), place(other)) else { return false };
-    one.file == other.file && one.line.abs_diff(other.line) <= NEAR
+    one != other && one.file == other.file && one.line.abs_diff(other.line) <= NEAR
 }
 
 /// What a thread did between two of its events.
@@ -329,17 +310,19 @@ fn is_uninterrupted(execution: &Execution, instance: Instance) -> bool {
     !events_between(execution, act.thread, end, act.begin).iter().any(waits_for)
 }
 
-type Others = BTreeMap<ObjectId, BTreeMap<Other, Vec<u32>>>;
+/// By lock: sections of a thread at a place, what else is held there, and where they begin.
+type Others = BTreeMap<ObjectId, BTreeMap<(Other, Locks), Vec<u32>>>;
 
-fn others(execution: &Execution, uses: &[Use]) -> Others {
+fn others(execution: &Execution, uses: &[Use], guards: &Guards) -> Others {
     let mut others: Others = BTreeMap::new();
-    for (section, used) in execution.sections().all().iter().zip(uses) {
+    for (number, (section, used)) in execution.sections().all().iter().zip(uses).enumerate() {
         if !used.reads && !used.writes {
             continue;
         }
         let site = execution.events[section.begin as usize].site;
         let other = Other { writes: used.writes, thread: section.thread, site };
-        others.entry(section.lock).or_default().entry(other).or_default().push(section.begin);
+        let key = (other, guards.at(execution, number));
+        others.entry(section.lock).or_default().entry(key).or_default().push(section.begin);
     }
     others
 }
@@ -347,22 +330,22 @@ fn others(execution: &Execution, uses: &[Use]) -> Others {
 /// Checks whose acts no order of the program keeps others away from.
 fn possible<'a>(
     execution: &Execution,
-    uses: &[Use],
+    others: &Others,
     pairs: &'a BTreeMap<Pair, Known>,
     reorderings: &mut Reorderings<'_>,
     mut found: BTreeSet<(SiteId, SiteId)>,
 ) -> Vec<(&'a Pair, Other)> {
-    let others = others(execution, uses);
     let mut tries: BTreeMap<(SiteId, SiteId), u32> = BTreeMap::new();
     let mut result = Vec::new();
     for (pair, known) in pairs {
         let acts: Vec<u32> =
             known.instances.iter().map(|it| execution.sections().all()[it.act].begin).collect();
-        // An act follows such a look always, so a mere look is that of a reader.
-        let checks = !matches!(known.flow, Flow::Computed { always: true, .. });
-        for (other, begins) in others.get(&pair.lock).into_iter().flatten() {
+        // Whoever only looks changes no value that is computed with; it may pass a check as well.
+        let checks = !matches!(known.flow, Flow::Computed { .. });
+        for ((other, held), begins) in others.get(&pair.lock).into_iter().flatten() {
             let places = (pair.check, pair.act);
-            let interferes = other.writes || (checks && other.site == pair.check);
+            let comes = other.writes || (checks && other.site == pair.check);
+            let interferes = comes && !exclude(&pair.held, held);
             let tried = tries.entry(places).or_default();
             if other.thread == pair.thread || !interferes || *tried >= TRIES || found.contains(&places) {
                 continue;
@@ -563,13 +546,12 @@ mod tests {
         assert_eq!(certainties(&sent, &flows)[0], Certainty::Predicted, "it is not received");
         let received = sent.replacen("3 lock", "3 receive ch 1\n3 lock", 1);
         assert!(certainties(&received, &[(1, 4, UPDATE), (9, 12, UPDATE)]).is_empty());
-        let outer = "2 lock m9\n2 lock m\n2 get m\n2 unlock m\n2 lock m\n2 set m\n2 unlock m\n2 unlock m9\n\
-                     3 lock m9\n3 lock m\n3 get m\n3 unlock m\n3 lock m\n3 set m\n3 unlock m\n3 unlock m9\n";
-        assert!(
-            certainties(outer, &[(2, 5, UPDATE), (10, 13, UPDATE)])
-                .iter()
-                .all(|it| *it == Certainty::Potential)
-        );
+        let outer = "2 write rw\n2 lock m\n2 get m\n2 unlock m\n2 lock m\n2 set m\n2 unlock m\n2 unlock rw\n\
+                     3 write rw\n3 lock m\n3 get m\n3 unlock m\n3 lock m\n3 set m\n3 unlock m\n3 unlock rw\n";
+        let flows = [(2, 5, UPDATE), (10, 13, UPDATE)];
+        assert!(certainties(outer, &flows).is_empty());
+        let readers = outer.replace("write rw", "read rw");
+        assert_eq!(certainties(&readers, &flows)[0], Certainty::Predicted);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod execution;
 pub mod flow;
+pub mod guards;
 pub mod happens_before;
 pub mod lock_graph;
 pub mod memory;
@@ -15,4 +16,5 @@ pub mod script;
 pub mod sections;
 pub mod standstill;
 pub mod sync_preserving;
+pub mod uses;
 pub mod wait_for;
