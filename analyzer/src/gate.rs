@@ -1,7 +1,7 @@
 //! The gate: findings and levels in, exit code out. See docs/exit-codes.md.
 
 use crate::error::Error;
-use crate::finding::{Certainty, Finding, ProgramStatus};
+use crate::finding::{Certainty, Finding, Location, ProgramStatus};
 
 /// Nothing denied was found and the program succeeded.
 pub const CLEAN: u8 = 0;
@@ -25,6 +25,33 @@ pub struct Levels {
     /// Do not report what this rule finds
     #[arg(long, value_name = "RULE", help_heading = "Findings")]
     pub allow: Vec<String>,
+}
+
+/// A part of the code of which findings are not reported: `{ rule = "data_race", path = "~registry/ring-" }`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ignore {
+    /// The rule; all rules if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How the paths of its files begin, as reports name them.
+    pub path: String,
+}
+
+impl Ignore {
+    /// Whether it is about this finding: of this rule, with every one of its places in there.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        let is_inside = |location: &Location| {
+            // What is done there is the innermost code's that is not the standard library's.
+            let stack = location.stack.iter().filter_map(|frame| frame.place.as_ref());
+            let innermost = stack.into_iter().find(|place| !place.is_library()).unwrap_or(&location.place);
+            innermost.file.starts_with(&self.path)
+        };
+        self.rule.as_ref().is_none_or(|rule| *rule == finding.rule)
+            && !finding.locations.is_empty()
+            && finding.locations.iter().all(is_inside)
+    }
 }
 
 impl Levels {
@@ -77,6 +104,7 @@ impl Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{Frame, Place};
 
     fn finding(rule: &str, certainty: Certainty) -> Finding {
         Finding {
@@ -133,6 +161,35 @@ mod tests {
         assert_eq!(Levels::default().exit_code(&[], killed), 139);
         let found = [finding("deadlock", Certainty::Confirmed)];
         assert_eq!(Levels::default().exit_code(&found, killed), DENIED);
+    }
+
+    #[test]
+    fn what_is_ignored_lies_wholly_in_the_ignored_code() {
+        let mut found = finding("data_race", Certainty::Confirmed);
+        let ignore =
+            |rule: Option<&str>, path: &str| Ignore { rule: rule.map(str::to_owned), path: path.to_owned() };
+        assert!(!ignore(None, "").covers(&found), "it has no place");
+        let place = |file: &str| Place { file: file.to_owned(), line: 1, column: 1 };
+        let at = |file: &str, inner: &[&str]| Location {
+            role: "access".to_owned(),
+            place: place(file),
+            thread: 0,
+            label: String::new(),
+            held: Vec::new(),
+            access: None,
+            package: None,
+            stack: (inner.iter().copied().chain([file]))
+                .map(|file| Frame { function: String::new(), place: Some(place(file)), inlined: false })
+                .collect(),
+        };
+        let inner = ["~rust/library/core/src/ptr.rs", "~registry/ring-0.17.8/src/lib.rs"];
+        found.locations = vec![at("src/main.rs", &inner)];
+        assert!(ignore(Some("data_race"), "~registry/ring-").covers(&found));
+        assert!(ignore(None, "~registry/ring-").covers(&found));
+        assert!(!ignore(Some("deadlock"), "~registry/ring-").covers(&found));
+        assert!(!ignore(None, "src/").covers(&found));
+        found.locations.push(at("src/main.rs", &[]));
+        assert!(!ignore(None, "~registry/ring-").covers(&found), "one side is elsewhere");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use crate::build::cargo_config::values_of;
 use crate::build::toolchain::cargo_command;
 use crate::error::Error;
+use crate::gate::Ignore;
 
 /// A cargo workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Project {
     pub target_directory: PathBuf,
     /// Crates that its manifest asks to leave with the real std.
     pub plain: Vec<String>,
+    /// What its manifests ask not to report.
+    pub ignore: Vec<Ignore>,
 }
 
 /// Flags of `cargo run` and `cargo test` that `cargo metadata` has as well, and that change what it
@@ -53,8 +56,8 @@ impl Project {
             Some(folder) => std::path::absolute(folder).map_err(Error::io("find", folder.as_ref()))?,
             None => metadata.target_directory.clone().into(),
         };
-        let plain = plain_crates(&metadata);
-        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, plain })
+        let (plain, ignore) = (plain_crates(&metadata), ignored(&metadata)?);
+        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, plain, ignore })
     }
 }
 
@@ -90,18 +93,36 @@ fn is_joined(argument: &OsStr, flag: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && (!flag.starts_with("--") || rest.starts_with('=')))
 }
 
-/// `plain = ["crate"]` in `[workspace.metadata.snag]` and in each package's `[package.metadata.snag]`.
-fn plain_crates(metadata: &Metadata) -> Vec<String> {
+/// The elements of this list in `[workspace.metadata.snag]` and in each package's
+/// `[package.metadata.snag]`.
+fn listed<'a>(metadata: &'a Metadata, name: &'a str) -> impl Iterator<Item = &'a serde_json::Value> {
     let packages = metadata.packages.iter().map(|package| &package.metadata);
-    let mut found: Vec<String> = packages
+    let lists = packages
         .chain([&metadata.workspace_metadata])
-        .filter_map(|value| value.get("snag")?.get("plain")?.as_array())
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
+        .filter_map(move |value| value.get("snag")?.get(name)?.as_array());
+    lists.flatten()
+}
+
+/// `plain = ["crate"]`.
+fn plain_crates(metadata: &Metadata) -> Vec<String> {
+    let names = listed(metadata, "plain").filter_map(|name| name.as_str().map(str::to_owned));
+    let mut found: Vec<String> = names.collect();
     found.sort();
     found.dedup();
     found
+}
+
+/// `ignore = [{ rule = "data_race", path = "~registry/ring-" }]`.
+fn ignored(metadata: &Metadata) -> Result<Vec<Ignore>, Error> {
+    let parsed = |value: &serde_json::Value| {
+        serde_json::from_value(value.clone()).map_err(|error| Error::Usage {
+            message: format!("`ignore` in the manifest's `metadata.snag` has {value}: {error}"),
+            help: Some(
+                "each entry is `{ rule = \"data_race\", path = \"~registry/that-crate-\" }`".to_owned(),
+            ),
+        })
+    };
+    listed(metadata, "ignore").map(parsed).collect()
 }
 
 #[cfg(test)]

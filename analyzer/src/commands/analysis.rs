@@ -93,5 +93,12 @@ fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Rep
     warnings.extend(of_run);
     let mut findings = detectors::join_repeats(found);
     findings.retain(|finding| levels.reports(finding));
+    let reported = findings.len();
+    findings.retain(|finding| !meta.ignore.iter().any(|ignore| ignore.covers(finding)));
+    match reported - findings.len() {
+        0 => {}
+        1 => warnings.push("1 finding is left out, as `ignore` in the manifest asks".to_owned()),
+        count => warnings.push(format!("{count} findings are left out, as `ignore` in the manifest asks")),
+    }
     Ok(Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings })
 }

@@ -128,6 +128,7 @@ impl Record {
             workspace_root: invocation.project.workspace_root.display().to_string(),
             engine: "native".to_owned(),
             memory: invocation.shim.mode == Mode::Memory,
+            ignore: invocation.project.ignore.clone(),
             toolchain: invocation.toolchain.name().to_owned(),
             test_harness: self.test_harness,
             ..RunMeta::default()

@@ -11,6 +11,10 @@
 //!
 //! [`MemoryStats`]: crate::finding::MemoryStats
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use snag_trace::memory::{AccessKind, Ordering};
 use snag_trace::{Kind, Mode};
 
@@ -27,6 +31,8 @@ use crate::model::wait_for::Hold;
 pub struct DataRace;
 
 const ID: &str = "data_race";
+/// Role of the places of both sides.
+const ACCESS: &str = "access";
 
 impl Detector for DataRace {
     fn id(&self) -> &'static str {
@@ -42,8 +48,42 @@ impl Detector for DataRace {
             Said::Race(conflict) => Some((remark, &**conflict)),
             _ => None,
         });
-        races.map(|(remark, conflict)| report(execution, names, remark, conflict)).collect()
+        let found: Vec<_> =
+            races.map(|(remark, conflict)| report(execution, names, remark, conflict)).collect();
+        best_of_each(found)
     }
+}
+
+/// One finding for each pair of places and each piece of memory, counted: the one that tells most. A read
+/// and a write at one place (`*count += 1`) race with their like in several ways, of which a run shows
+/// some first.
+fn best_of_each(found: Vec<Found>) -> Vec<Finding> {
+    let mut best: BTreeMap<_, Found> = BTreeMap::new();
+    for next in found {
+        let accesses = next.finding.locations.iter().filter(|location| location.role == ACCESS);
+        let mut places: Vec<_> = accesses.map(|location| location.place.clone()).collect();
+        places.sort();
+        match best.entry((next.finding.objects.clone(), places)) {
+            Entry::Vacant(entry) => {
+                entry.insert(next);
+            }
+            Entry::Occupied(mut entry) => {
+                let count = entry.get().finding.count + next.finding.count;
+                if next.tells > entry.get().tells {
+                    entry.insert(next);
+                }
+                entry.get_mut().finding.count = count;
+            }
+        }
+    }
+    best.into_values().map(|found| found.finding).collect()
+}
+
+/// A finding, and how much it tells.
+struct Found {
+    finding: Finding,
+    /// Whether it says which orderings would suffice, and how much its sides change.
+    tells: (bool, Reverse<[u8; 2]>),
 }
 
 /// One side of a race.
@@ -78,7 +118,7 @@ fn held_then(execution: &Execution, access: &Access, until: u64) -> Option<Vec<H
     (!locks).then(Vec::new)
 }
 
-fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &Conflict) -> Finding {
+fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &Conflict) -> Found {
     let Conflict { current, previous, block, weak } = conflict;
     let later = Side::new(current, Some(held_now(execution, remark)));
     let earlier = Side::new(previous, held_then(execution, previous, remark.seq));
@@ -91,12 +131,15 @@ fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &
     let mut sides = [&earlier, &later];
     sides.sort_by_cached_key(|side| (rank(side.access.kind), unnamed.place_of(side.access), side.thread));
     let mut case = Case::new(execution, names, &sides.map(|side| side.thread), &locks);
-    let memory = case.memory(current, block);
+    // What is freed is a whole block, and the other access says which part is meant.
+    let part = if current.kind == AccessKind::Free { previous } else { current };
+    let memory = case.memory(part, block);
     for side in sides {
         add_side(&mut case, side);
     }
     if let Some(what) = &memory.what {
-        case.note(format!("{} is {what}", memory.phrase));
+        let it = memory.name.as_ref().map_or("the memory".to_owned(), |name| format!("`{name}`"));
+        case.note(format!("{it} is {what}"));
     }
     add_packages(&mut case);
     add_locks(&mut case, &earlier, &later);
@@ -105,7 +148,10 @@ fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &
         None => add_missing_order(&mut case, execution, remark, &earlier, &later),
     }
     let message = message(&case, &memory, sides, weak.is_some());
-    case.finding(ID, Certainty::Confirmed, message, &help(conflict))
+    Found {
+        finding: case.finding(ID, Certainty::Confirmed, message, &help(conflict)),
+        tells: (weak.is_some(), Reverse(sides.map(|side| rank(side.access.kind)))),
+    }
 }
 
 /// Sides are told in an order that does not depend on who came first: what changes most comes first.
@@ -136,12 +182,8 @@ fn message(case: &Case<'_>, memory: &Memory, sides: [&Side<'_>; 2], is_weak: boo
 fn add_side(case: &mut Case<'_>, side: &Side<'_>) {
     let thread = case.thread(side.thread);
     let held = side.held.as_deref().unwrap_or(&[]);
-    let holding = match held {
-        [] => String::new(),
-        _ => format!(", holding {}", objects(case, held)),
-    };
-    let label = format!("{thread} {} here{holding}", does(side.access));
-    if !case.at_access("access", side.access, label, held) {
+    let label = format!("{thread} {} here", does(side.access));
+    if !case.at_access(ACCESS, side.access, label, held) {
         case.note(format!("{thread} {} at a place that is no longer known", does(side.access)));
     }
 }
@@ -208,10 +250,9 @@ fn add_missing_order(
     let offer = between.iter().rev().find_map(|event| Some((*event, offered(case, event)?)));
     let note = match offer {
         Some((event, (did, missed))) => {
-            let place = case.place(event.site).map(|place| at(&place)).unwrap_or_default();
-            format!(
-                "the last thing that {then} did before {now}'s access and that could order them: it {did}{place}; but {now} {missed}"
-            )
+            let place = case.place(event.site).map(|place| at(&place));
+            let place = place.or_else(|| locked(case, execution, event)).unwrap_or_default();
+            format!("after its access {then} last {did}{place}, but {now} {missed} before its own")
         }
         None if between.iter().any(|event| event.kind == Kind::ThreadEnd) => {
             format!("{then} has ended since, but {now} does not join it before its access")
@@ -228,19 +269,26 @@ fn at(place: &Place) -> String {
     format!(" at {}:{}:{}", place.file, place.line, place.column)
 }
 
+/// Where the lock was taken that this event releases: of the release itself no place is known.
+fn locked(case: &Case<'_>, execution: &Execution, release: &Event) -> Option<String> {
+    let end = execution.index_of(release.seq)?;
+    let mut sections = execution.sections().of_thread(release.thread);
+    let section = sections.find(|section| section.end == Some(end))?;
+    let place = case.place(execution.events[section.begin as usize].site)?;
+    Some(format!(" (locked{})", at(&place)))
+}
+
 /// What an event offered to others, and what the other thread did not do to take it.
 fn offered(case: &Case<'_>, event: &Event) -> Option<(String, String)> {
     let object = || case.object(event.object);
     Some(match event.kind {
         Kind::Release if event.mode == Mode::Permit => {
-            (format!("gave back a permit of {}", object()), "took none since".to_owned())
+            (format!("gave back a permit of {}", object()), "took none after that".to_owned())
         }
         Kind::Release => (format!("released {}", object()), "did not lock it after that".to_owned()),
         Kind::Send => (format!("sent into {}", object()), "had not received that".to_owned()),
         Kind::OnceEnd => (format!("initialised {}", object()), "did not look at it after that".to_owned()),
-        Kind::BarrierArrive => {
-            (format!("arrived at {}", object()), "had not left it in that generation".to_owned())
-        }
+        Kind::BarrierArrive => (format!("arrived at {}", object()), "had not passed it".to_owned()),
         Kind::Unpark => {
             let whom = case.thread(ThreadId(u32::try_from(event.arg).unwrap_or(0)));
             (format!("unparked {whom}"), "was not woken by that".to_owned())
@@ -341,7 +389,7 @@ mod tests {
     fn the_users_innermost_frame_comes_first_and_the_whole_stack_is_kept() {
         let finding = one("3 race write1@1001,9,12 2 write1@1001,2002,4 heap+16/64:1@7");
         assert_eq!(places(&finding), [("access", 4), ("access", 9)]);
-        assert!(finding.locations[1].label.contains("in `f1001` (~rust/t.rs:1:1)"), "{finding:?}");
+        assert!(finding.locations[1].label.ends_with("here, in `f1001`"), "{finding:?}");
         assert_eq!(finding.locations[1].stack.len(), 3);
         assert_eq!(finding.locations[0].package.as_deref(), Some("dep 1.0.0"));
         assert!(said(&finding).contains("dependency `dep 1.0.0`"));
@@ -371,9 +419,9 @@ mod tests {
         assert_eq!(held, [vec!["mutex 1", "mutex 2"], vec!["mutex 2"]]);
         let apart = one(&script.replace(">20", ">10"));
         assert!(said(&apart).contains("no lock in common: `t2` holds `mutex 1` and `t3` holds `mutex 2`"));
-        assert!(
-            said(&apart).contains("it released `mutex 1` at t.rs:4:1; but `t3` did not lock it after that")
-        );
+        assert!(said(&apart).contains(
+            "after its access `t2` last released `mutex 1` at t.rs:4:1, but `t3` did not lock it after that before its own"
+        ));
         let only = one(&script.replace(">20", ">40"));
         assert!(said(&only).contains("`t3` holds `mutex 2`, and `t2` holds no lock"));
     }
@@ -388,10 +436,13 @@ mod tests {
     #[test]
     fn what_could_have_ordered_the_two_is_named() {
         for (did, words) in [
-            ("send ch 1", "it sent into `channel 1` at t.rs:2:1; but `t3` had not received that"),
-            ("done once", "it initialised `once 1` at"),
-            ("arrive bar 0", "it arrived at `barrier 1`"),
-            ("unpark 3", "it unparked `t3`"),
+            (
+                "send ch 1",
+                "last sent into `channel 1` at t.rs:2:1, but `t3` had not received that before its own",
+            ),
+            ("done once", "last initialised `once 1` at"),
+            ("arrive bar 0", "last arrived at `barrier 1`"),
+            ("unpark 3", "last unparked `t3`"),
             ("end", "`t2` has ended since, but `t3` does not join it"),
         ] {
             let finding = one(&format!("2 start\n2 {did}\n3 race write8@9 2 write8@4>10 static\n"));
@@ -443,6 +494,18 @@ mod tests {
         let joined = join_repeats(find(&DataRace, script));
         let counts: Vec<_> = joined.iter().map(|finding| (places(finding)[1].1, finding.count)).collect();
         assert_eq!(counts, [(9, 2), (10, 1)]);
+    }
+
+    #[test]
+    fn of_several_ways_to_race_at_two_places_the_one_that_tells_most_is_shown() {
+        let ways = ["3 race read8@9 2 write8@9 static", "3 race write8@9 2 write8@9 static"];
+        let weak = "3 race read8@9 2 write8@9 static weak store-relaxed1@10 load-relaxed1@11";
+        for script in [[ways[0], ways[1]].join("\n"), [ways[1], ways[0]].join("\n")] {
+            let finding = one(&script);
+            assert_eq!((finding.count, finding.message.contains("writes it too")), (2, true));
+            let finding = one(&format!("{script}\n{weak}"));
+            assert_eq!((finding.count, finding.message.contains("too weak")), (3, true));
+        }
     }
 
     #[test]

@@ -63,8 +63,10 @@ pub trait Names {
 pub struct MemoryName {
     /// The variable and field: `COUNTER`, `shared.count`.
     pub name: Option<String>,
-    /// The type of the variable or block that it is a part of.
+    /// The type of the variable or block that it is a part of, or of each of the block's elements.
     pub of_type: Option<String>,
+    /// Whether the block has several such elements.
+    pub several: bool,
 }
 
 /// What a report calls an object of this kind.

@@ -92,9 +92,12 @@ impl SourceNames<'_> {
             }
             Region::Stack | Region::ThreadLocal => (None, None),
         };
-        let Some(Typed { whole, path }) = typed else { return MemoryName { name: base, of_type: None } };
+        let Some(Typed { whole, path }) = typed else {
+            return MemoryName { name: base, ..MemoryName::default() };
+        };
         let stem = base.or_else(|| (!path.is_empty()).then(|| short_type(&whole).to_owned()));
-        MemoryName { name: stem.map(|stem| format!("{stem}{path}")), of_type: Some(whole) }
+        let several = path.starts_with('[');
+        MemoryName { name: stem.map(|stem| format!("{stem}{path}")), of_type: Some(whole), several }
     }
 
     /// What the source calls that which the call at this place allocates.

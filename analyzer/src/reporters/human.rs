@@ -325,7 +325,7 @@ fn summary(report: &Report) -> String {
 fn forgotten(memory: &MemoryStats) -> Option<String> {
     let accesses = counted(memory.forgotten, "access", "accesses");
     let parts: Vec<_> = [
-        (memory.forgotten, format!("{accesses} of bytes that more threads accessed than are kept")),
+        (memory.forgotten, format!("{accesses} that later ones of the same eight bytes pushed out")),
         (memory.resets, format!("all accesses before each of {}", counted(memory.resets, "reset", "resets"))),
         (memory.threads_shared, format!("some of {}", counted(memory.threads_shared, "thread", "threads"))),
     ]
@@ -460,7 +460,7 @@ mod tests {
         assert!(!render(&report, &WIDE).contains("forgotten"));
         report.stats.memory = Some(MemoryStats { forgotten: 1234, resets: 1, ..memory });
         let text = render(&report, &Style { width: 300, ..WIDE });
-        assert!(text.contains("1,234 accesses of bytes that more threads accessed than are kept; all accesses before each of 1 reset\n"), "{text}");
+        assert!(text.contains("1,234 accesses that later ones of the same eight bytes pushed out; all accesses before each of 1 reset\n"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::finding::ProgramStatus;
+use crate::gate::Ignore;
 
 /// Contents of `run.json`. Written before the program starts and again after it ended, so that a
 /// run can be analyzed even if snag itself was killed in between.
@@ -23,6 +24,9 @@ pub struct RunMeta {
     /// Whether accesses to memory were instrumented.
     #[serde(default)]
     pub memory: bool,
+    /// What the project's manifests ask not to report.
+    #[serde(default)]
+    pub ignore: Vec<Ignore>,
     /// First line of `rustc -vV`.
     pub toolchain: String,
     /// Whether the programs are libtest harnesses, whose main thread only waits for its tests.

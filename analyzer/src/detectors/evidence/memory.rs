@@ -12,6 +12,8 @@ use crate::model::wait_for::Hold;
 /// What a finding calls a piece of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
+    /// Its name, if it has one.
+    pub name: Option<String>,
     /// Its name in quotes, or a phrase.
     pub phrase: String,
     /// What it is, a clause: a static; 8 bytes at offset 16 of a block of 64 bytes that…
@@ -118,9 +120,14 @@ impl Case<'_> {
     pub fn at_access(&mut self, role: &str, access: &Access, mut label: String, held: &[Hold]) -> bool {
         let stack = self.names.frames(self.process_of(access), &access.stack);
         let Some(Spot { place, within, package }) = spot(&stack) else { return false };
-        if let Some((function, inner)) = within {
-            let Place { file, line, column } = inner;
-            label = format!("{label}, in `{function}` ({file}:{line}:{column})");
+        match within {
+            // What gives memory back is always the same.
+            Some(_) if access.kind == AccessKind::Free => {}
+            Some((function, inner)) if inner.is_library() => label = format!("{label}, in `{function}`"),
+            Some((function, Place { file, line, column })) => {
+                label = format!("{label}, in `{function}` ({file}:{line}:{column})");
+            }
+            None => {}
         }
         let (held, thread) = (self.held(held), self.index_of(ThreadId(access.thread)));
         let said = finding::Access {
@@ -137,7 +144,9 @@ impl Case<'_> {
     pub fn memory(&mut self, access: &Access, block: &Block) -> Memory {
         let process = self.process_of(access);
         let made = spot(&self.names.frames(process, &block.stack)).map(|spot| spot.place);
-        let MemoryName { name, of_type } = self.names.memory(process, access, block);
+        let known = self.names.memory(process, access, block);
+        let what = self.what_memory(access, block, &known);
+        let name = known.name;
         let kind = match block.region {
             Region::Static => "static",
             Region::Heap | Region::Freed => "heap block",
@@ -145,43 +154,46 @@ impl Case<'_> {
             Region::ThreadLocal => "thread-local",
             Region::Unknown => "memory",
         };
-        let of_place = || {
-            let place = made.as_ref()?;
-            Some(format!("{kind} made at {}:{}", place.file, place.line))
+        let phrase = match (&name, block.region, &made) {
+            (Some(name), ..) => format!("`{name}`"),
+            (None, Region::Static, _) => "a static".to_owned(),
+            (None, Region::Heap | Region::Freed, Some(place)) => {
+                format!("a heap block made at {}:{}", place.file, place.line)
+            }
+            (None, Region::Heap | Region::Freed, None) => "a heap block".to_owned(),
+            (None, Region::Stack, _) => "a variable on a stack".to_owned(),
+            (None, Region::ThreadLocal, _) => "thread-local data".to_owned(),
+            (None, Region::Unknown, _) => "memory".to_owned(),
         };
-        let phrase = match (&name, block.region) {
-            (Some(name), _) => format!("`{name}`"),
-            (None, Region::Static) => "a static".to_owned(),
-            (None, Region::Heap | Region::Freed) => match of_place() {
-                Some(name) => format!("a {name}"),
-                None => "a heap block".to_owned(),
-            },
-            (None, Region::Stack) => "a variable on a stack".to_owned(),
-            (None, Region::ThreadLocal) => "thread-local data".to_owned(),
-            (None, Region::Unknown) => "memory".to_owned(),
-        };
-        let known = name.or_else(of_place).unwrap_or_else(|| kind.to_owned());
-        self.objects.push((ObjectId(0), ObjectRef { kind: kind.to_owned(), name: known, born: made }));
-        Memory { phrase, what: self.what_memory(access, block, of_type.as_deref()) }
+        let (kind, called) = (kind.to_owned(), name.clone().unwrap_or_else(|| kind.to_owned()));
+        self.objects.push((ObjectId(0), ObjectRef { kind, name: called, born: made }));
+        Memory { name, phrase, what }
     }
 
     /// What the memory is, a clause.
-    fn what_memory(&self, access: &Access, block: &Block, of_type: Option<&str>) -> Option<String> {
+    fn what_memory(&self, access: &Access, block: &Block, known: &MemoryName) -> Option<String> {
         let owner = (block.thread != 0).then(|| self.thread(ThreadId(block.thread)));
         let size = bytes(u64::from(access.size));
         let within = (block.base != 0 && block.size != 0 && access.address >= block.base)
             .then(|| (access.address - block.base, block.size));
+        let values = if known.several { "values" } else { "a value" };
+        let typed = known.of_type.as_ref().map(|of_type| format!(" for {values} of type `{of_type}`"));
         let by = owner.as_ref().map(|owner| format!(" that {owner} allocated")).unwrap_or_default();
         let freed = if block.region == Region::Freed { ", freed since" } else { "" };
-        let typed = of_type.map(|of_type| format!(", in a `{of_type}`")).unwrap_or_default();
-        let what = match (block.region, within) {
-            (Region::Heap | Region::Freed, Some((offset, whole))) if u64::from(access.size) < whole => {
-                Some(format!("{size} at offset {offset} of a heap block of {}{by}{freed}", bytes(whole)))
+        match (block.region, within) {
+            (Region::Heap | Region::Freed, within) => {
+                let (offset, whole) = match within {
+                    Some((offset, whole)) => (Some(offset), format!(" of {}", bytes(whole))),
+                    None => (None, String::new()),
+                };
+                // A field's name says more than where it is.
+                let at =
+                    offset.filter(|_| known.of_type.is_none()).map(|offset| format!(" at offset {offset}"));
+                let is_whole = within == Some((0, u64::from(access.size)));
+                let part =
+                    if is_whole { String::new() } else { format!("{size}{} of ", at.unwrap_or_default()) };
+                Some(format!("{part}a heap block{whole}{by}{}{freed}", typed.unwrap_or_default()))
             }
-            (Region::Heap | Region::Freed, Some((_, whole))) => {
-                Some(format!("a heap block of {}{by}{freed}", bytes(whole)))
-            }
-            (Region::Heap | Region::Freed, None) => Some(format!("{size} in a heap block{by}{freed}")),
             (Region::Stack, _) => Some(match owner {
                 Some(owner) => format!("{size} on the stack of {owner}"),
                 None => format!("{size} on a thread's stack"),
@@ -190,10 +202,12 @@ impl Case<'_> {
                 Some(owner) => format!("{size} of the thread-local data of {owner}"),
                 None => format!("{size} of thread-local data"),
             }),
-            (Region::Static, _) => of_type.map(|_| format!("{size} of a static")),
+            (Region::Static, _) => {
+                let of_type = known.of_type.as_ref()?;
+                Some(format!("{size} of a static of type `{of_type}`"))
+            }
             (Region::Unknown, _) => None,
-        };
-        what.map(|what| format!("{what}{typed}"))
+        }
     }
 }
 
