@@ -200,7 +200,7 @@ pub(crate) fn leaves_std() {
 pub(crate) fn code_ended() {
     super::enter((), |thread| {
         slots::notice(thread);
-        leave_clock(thread);
+        leave_clock(thread, true);
         slots::advance(thread);
     });
 }
@@ -214,7 +214,7 @@ pub(crate) fn end() {
     super::enter((), |thread| {
         slots::notice(thread);
         heap::end_of_thread(thread);
-        leave_clock(thread);
+        leave_clock(thread, false);
         thread.ignore = 1;
         slots::leave(thread);
     });
@@ -229,6 +229,8 @@ pub(crate) fn end() {
 struct Last {
     number: u32,
     joined: bool,
+    /// At the end of its code, and at its own.
+    code: Stored,
     clock: Stored,
 }
 
@@ -242,7 +244,7 @@ unsafe impl Sync for Ended {}
 
 impl Ended {
     const fn new() -> Ended {
-        let last = Last { number: 0, joined: false, clock: Stored::new() };
+        let last = Last { number: 0, joined: false, code: Stored::new(), clock: Stored::new() };
         Ended { lock: Lock::new(), last: UnsafeCell::new(last) }
     }
 }
@@ -256,7 +258,7 @@ fn ended(number: u32) -> &'static Ended {
     &ENDED[number as usize % KEPT]
 }
 
-fn leave_clock(thread: &mut Thread) {
+fn leave_clock(thread: &mut Thread, code: bool) {
     let ended = ended(thread.number);
     let _held = ended.lock.lock();
     let era = slots::era();
@@ -267,10 +269,25 @@ fn leave_clock(thread: &mut Thread) {
         let _older = OLDER.lock.lock();
         // SAFETY: locked.
         let older = unsafe { &mut *OLDER.last.get() };
+        older.clock.add_entries(last.code.entries(era), era);
         older.clock.add_entries(last.clock.entries(era), era);
     }
+    if last.number != thread.number {
+        last.code.clear();
+        last.clock.clear();
+    }
     (last.number, last.joined) = (thread.number, false);
-    last.clock.set(&thread.clock, era);
+    let clock = if code { &mut last.code } else { &mut last.clock };
+    clock.set(&thread.clock, era);
+}
+
+/// The joins that the calling thread records from now on are of a scope, which waits for its threads' code
+/// and not for their thread-local destructors; or no longer.
+pub(crate) fn joins_code(of_scope: bool) {
+    // SAFETY: the calling thread's own, if not null.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.joins_code = of_scope;
+    }
 }
 
 /// The calling thread has joined thread `number`, or its code: it learns what that one knew.
@@ -280,8 +297,12 @@ pub(super) fn join(thread: &mut Thread, number: u32) {
     // SAFETY: locked.
     let last = unsafe { &mut *ended.last.get() };
     if last.number == number {
-        last.joined = true;
-        return learn(thread, &mut last.clock);
+        last.joined |= !thread.joins_code;
+        let of_code = thread.joins_code && !last.code.is_empty();
+        return learn(
+            thread,
+            if of_code || last.clock.is_empty() { &mut last.code } else { &mut last.clock },
+        );
     }
     let _older = OLDER.lock.lock();
     // SAFETY: locked.

@@ -82,8 +82,8 @@ pub(super) fn saw(thread: &mut Thread, sight: &Sight, operation: &Operation, loa
     if synchronizes {
         tell(thread, Kind::SynchronizesWith, head_slot, head_after, operation);
     }
-    if !synchronizes || head_after < write.after {
-        tell(thread, Kind::ReadsFrom, write.slot, write.after, operation);
+    if !synchronizes || head_after < write.after() {
+        tell(thread, Kind::ReadsFrom, write.slot, write.after(), operation);
     }
     if !write.is_before(&thread.clock) {
         let observed = &mut thread.observed;
@@ -245,7 +245,7 @@ fn access(past: Past, address: usize, size: usize, value: u64, stack: &[u64]) ->
         ordering: past.ordering(),
         size: size as u32,
         address: address as u64,
-        after: past.after,
+        after: past.after(),
         value,
         stack,
     }

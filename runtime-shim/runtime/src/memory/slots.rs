@@ -343,6 +343,15 @@ fn move_on(thread: &mut Thread) {
     attach(thread);
 }
 
+/// All that was done up to now happened before.
+#[cold]
+pub(super) fn learn_all(clock: &mut Clock) {
+    for (index, slot) in TABLE.iter().enumerate() {
+        let epoch = slot.epoch.load(Ordering::Relaxed) as u16;
+        clock.set(index, epoch.max(clock.epoch_of(index)));
+    }
+}
+
 /// The first answer of `ask` about the threads that hold slots.
 pub(super) fn find<R>(ask: impl Fn(&Thread) -> Option<R>) -> Option<R> {
     let _held = LOCK.lock();

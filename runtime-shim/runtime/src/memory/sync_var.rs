@@ -17,7 +17,7 @@
 
 use snag_trace::memory::{AccessKind, Ordering};
 
-use super::layout::{CELLS, Cell, GRANULE};
+use super::layout::{CELLS, Cell, GRANULE, cells_at, mask_of};
 use super::lock::Lock;
 use super::observed::{self, Sight, kind_of, place_of};
 use super::thread::{self, Thread};
@@ -131,13 +131,17 @@ fn finish(
     let head = if state.clock.is_empty() { (0, 0) } else { sight.head };
     let is_new_to_thread = sees_new && !sight.write.is_before(&thread.clock);
     let was_read = state.is_read;
-    if is_read {
+    if let Some(value) = read {
+        if state.writes != 0 && value != state.value && operation.size <= GRANULE {
+            surprised(thread, operation, acquires(ordering));
+        }
         state.is_read |= sees_new;
         learn(thread, state, acquires(ordering), era);
     }
     let kind = kind_of(is_read, is_written);
     let place = place_of(thread, operation.code);
-    let past = Past::new((thread.number, thread.slot, thread.epoch), kind, ordering, place, thread.seq);
+    let what = (kind, ordering, operation.size);
+    let past = Past::new((thread.number, thread.slot, thread.epoch), what, place, thread.seq);
     let mut stored = None;
     let mut advances = false;
     if let Some(value) = written {
@@ -181,6 +185,31 @@ fn learn(thread: &mut Thread, state: &mut variable::State, acquires: bool, era: 
         state.knower = thread.number;
     } else {
         thread.unacquired.join(state.clock.entries(era));
+        thread.has_unacquired = true;
+    }
+}
+
+/// The thread has read what nobody is known to have written: an atomic operation that the pass leaves alone
+/// (`fetch_max` and its like), or code that it has not seen. Whoever it was, the thread may have
+/// synchronized with it: it learns all that was done up to now. A plain write that is known explains it.
+#[cold]
+#[inline(never)]
+fn surprised(thread: &mut Thread, operation: &Operation, acquires: bool) {
+    let cells = core::ptr::with_exposed_provenance::<Cell>(cells_at(operation.address));
+    for index in 0..CELLS {
+        // SAFETY: one of the granule's cells; others write there by plain stores that are never torn.
+        let cell = unsafe { cells.add(index).read_volatile() };
+        if !cell.is_empty()
+            && !cell.is_read()
+            && cell.mask() & mask_of(operation.address, operation.size) != 0
+        {
+            return;
+        }
+    }
+    if acquires {
+        slots::learn_all(&mut thread.clock);
+    } else {
+        slots::learn_all(&mut thread.unacquired);
         thread.has_unacquired = true;
     }
 }
@@ -261,23 +290,24 @@ static MIXED: Lock = Lock::new();
 #[inline(never)]
 fn lock_mixed(thread: &mut Thread, operation: &Operation, era: u32) -> Locked<'static> {
     let _one = MIXED.lock();
-    let mut met = [(Past::NONE, 0, 0); 2 * PAST];
+    let mut met = [(Past::NONE, 0); 4 * PAST];
     let mut count = 0;
     let Operation { address, size, .. } = *operation;
     variable::each_touching(address, address + size, |there, state| {
-        if there == address {
-            return;
-        }
         state.refresh(era);
-        thread.clock.join(state.clock.entries(era));
+        if operation.kind != AccessKind::AtomicStore {
+            learn(thread, state, acquires(operation.ordering), era);
+        }
         for past in state.past {
-            if !past.is_none() && count < met.len() {
-                met[count] = (past, there, state.size);
+            let overlaps = there < address + size && address < there + past.size();
+            let same = (there, past.size()) == (address, size);
+            if !past.is_none() && overlaps && !same && count < met.len() {
+                met[count] = (past, there);
                 count += 1;
             }
         }
     });
-    for (past, there, size) in met.into_iter().take(count) {
+    for (past, there) in met.into_iter().take(count) {
         let conflicts = past.writes() || operation.kind != AccessKind::AtomicLoad;
         if conflicts && past.thread != thread.number && !past.is_before(&thread.clock) {
             let now = Now {
@@ -289,7 +319,7 @@ fn lock_mixed(thread: &mut Thread, operation: &Operation, era: u32) -> Locked<'s
                 pc: operation.code,
             };
             // SAFETY: the calling thread's own.
-            unsafe { verdict::race(thread, &now, &earlier(past, there, size.into(), 0)) };
+            unsafe { verdict::race(thread, &now, &earlier(past, there, 0)) };
         }
     }
     let variable = variable::lock(address, size);
@@ -297,19 +327,25 @@ fn lock_mixed(thread: &mut Thread, operation: &Operation, era: u32) -> Locked<'s
     variable
 }
 
-fn earlier(past: Past, address: usize, size: usize, value: u64) -> Earlier {
+fn earlier(past: Past, address: usize, value: u64) -> Earlier {
     Earlier {
         thread: past.thread,
         slot: past.slot.into(),
         epoch: past.epoch.into(),
         address,
-        size,
+        size: past.size(),
         kind: past.kind(),
         ordering: past.ordering(),
         value,
-        after: past.after,
+        after: past.after(),
         place: past.place,
     }
+}
+
+/// The bytes of a granule that `size` bytes from `address` have.
+fn bytes_of(address: usize, size: usize, granule: usize) -> u32 {
+    let bytes = (0..GRANULE).filter(|byte| (address..address + size).contains(&(granule + byte)));
+    bytes.fold(0, |bits, byte| bits | 1 << byte)
 }
 
 /// The atomic accesses in the granule of `address` that conflict with a plain access by the calling thread
@@ -322,19 +358,15 @@ pub(super) fn atomic_races(address: usize, mask: u32, write: bool) -> [Option<Ea
     super::enter((), |thread| {
         let granule = address & !(GRANULE - 1);
         variable::each_touching(granule, granule + GRANULE, |there, state| {
-            let size = usize::from(state.size);
-            let bytes = (0..GRANULE).filter(|byte| (there..there + size).contains(&(granule + byte)));
-            let touched = bytes.fold(0_u32, |bits, byte| bits | 1 << byte);
-            if touched & mask == 0 {
-                return;
-            }
             state.refresh(thread.era);
             for (index, past) in state.past.into_iter().enumerate() {
-                let conflicts = !past.is_none() && (write || past.writes());
+                let conflicts = !past.is_none()
+                    && (write || past.writes())
+                    && bytes_of(there, past.size(), granule) & mask != 0;
                 let other = past.thread != thread.number && u32::from(past.slot) != thread.slot;
                 if conflicts && other && !past.is_before(&thread.clock) && count < found.len() {
                     let value = if index == 0 && past.writes() { state.value } else { 0 };
-                    found[count] = Some(earlier(past, there, size, value));
+                    found[count] = Some(earlier(past, there, value));
                     count += 1;
                 }
             }

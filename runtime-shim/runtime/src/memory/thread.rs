@@ -95,6 +95,8 @@ pub(crate) struct Thread {
     pub(super) busy: bool,
     /// Where in its life it is.
     pub(super) phase: Phase,
+    /// Whether it ends a scope.
+    pub(super) joins_code: bool,
     /// Whether it waits, and whether it has lost its slot meanwhile: see `slots`. Touched by others.
     pub(super) sleeping: AtomicU32,
     /// Its stack of calls when it is in none.

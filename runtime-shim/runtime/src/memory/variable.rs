@@ -44,23 +44,36 @@ pub(super) struct Past {
     /// [`AccessKind`] in the lower half, [`Order`] in the upper one.
     nature: u8,
     pub(super) place: Place,
-    /// As [`snag_trace::memory::Access::after`].
-    pub(super) after: u64,
+    /// The number of the thread's last recorded event, below the access's size in bytes.
+    after: u64,
 }
+
+/// Sequence numbers are smaller.
+const AFTER_BITS: u32 = 48;
 
 impl Past {
     pub(super) const fn new(
         (thread, slot, epoch): (u32, u32, u32),
-        kind: AccessKind,
-        ordering: Order,
+        (kind, ordering, size): (AccessKind, Order, usize),
         place: Place,
         after: u64,
     ) -> Past {
         let nature = kind as u8 | (ordering as u8) << 4;
+        let after = after | (size as u64) << AFTER_BITS;
         Past { thread, epoch: epoch as u16, slot: slot as u8, nature, place, after }
     }
 
     pub(super) const NONE: Past = Past { thread: 0, epoch: 0, slot: 0, nature: 0, place: Place(0), after: 0 };
+
+    /// As [`snag_trace::memory::Access::after`].
+    pub(super) const fn after(self) -> u64 {
+        self.after & ((1 << AFTER_BITS) - 1)
+    }
+
+    /// In bytes.
+    pub(super) const fn size(self) -> usize {
+        (self.after >> AFTER_BITS) as usize
+    }
 
     pub(super) fn kind(self) -> AccessKind {
         AccessKind::from_wire(self.nature & 0xf).unwrap_or(AccessKind::AtomicLoad)
@@ -273,6 +286,10 @@ pub(super) fn lock(address: usize, size: usize) -> Locked<'static> {
         let locked = variable.lock();
         let owner = variable.address.load(Ordering::Relaxed);
         if owner == address || core::ptr::eq(variable, self::variable(SHARED)) {
+            if usize::from(locked.state.size) != size {
+                locked.state.mixed = true;
+                locked.state.size = locked.state.size.max(size as u8);
+            }
             return locked;
         }
     }
@@ -479,7 +496,7 @@ mod tests {
     use super::*;
 
     fn past(thread: u32, slot: u32, epoch: u32, kind: AccessKind) -> Past {
-        Past::new((thread, slot, epoch), kind, Order::Relaxed, Place(7), 0)
+        Past::new((thread, slot, epoch), (kind, Order::Relaxed, 8), Place(7), 0)
     }
 
     fn state() -> State {
@@ -500,7 +517,9 @@ mod tests {
 
     #[test]
     fn a_past_access_says_what_it_was_made_of() {
-        let past = Past::new((9, 200, 0x7ffe), AccessKind::AtomicUpdate, Order::SeqCst, Place(3), 4);
+        let what = (AccessKind::AtomicUpdate, Order::SeqCst, 16);
+        let past = Past::new((9, 200, 0x7ffe), what, Place(3), 4);
+        assert_eq!((past.size(), past.after()), (16, 4));
         assert_eq!((past.thread, past.slot, past.epoch), (9, 200, 0x7ffe));
         assert_eq!(
             (past.kind(), past.ordering(), past.writes()),

@@ -27,6 +27,15 @@ pub(crate) unsafe fn after_fork_in_child() {
     unsafe { OPEN.reset() };
 }
 
+/// Thread `number` is joined, but for its thread-local destructors, which no scope waits for.
+fn code_joined(number: u32, place: Option<Place>) {
+    #[cfg(any(snag_memory, test))]
+    crate::memory::joins_code(true);
+    joined(number, place);
+    #[cfg(any(snag_memory, test))]
+    crate::memory::joins_code(false);
+}
+
 #[derive(Debug)]
 struct Child {
     number: u32,
@@ -98,14 +107,14 @@ impl Children {
             }
             // SAFETY: locked above.
             unsafe { self.lock.unlock() };
-            joined(number, place);
+            code_joined(number, place);
         }
     }
 
     /// The real scope is over: all children are joined.
     pub fn joined(&self, place: Option<Place>) {
         for child in self.locked(core::mem::take) {
-            joined(child.number, place);
+            code_joined(child.number, place);
         }
     }
 

@@ -166,13 +166,15 @@ impl Drop for Expected {
 /// last to know of the thread. Whether it is, is chance.
 #[must_use = "held while the handle is dropped"]
 #[derive(Debug)]
-pub struct Detaching(Option<Ignored>);
+pub struct Detaching {
+    _ignored: Option<Ignored>,
+}
 
 impl Detaching {
     /// `drops` if dropping the thread's result runs the program's code.
     #[must_use]
     pub fn new(drops: bool) -> Detaching {
-        Detaching((!drops).then(Ignored::new))
+        Detaching { _ignored: (!drops).then(Ignored::new) }
     }
 }
 
