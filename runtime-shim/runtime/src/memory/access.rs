@@ -14,11 +14,7 @@
 //! * The event goes into the history before its cell is written.
 //! * Nothing happens for a thread that is not followed or that is in an ignore region.
 
-use core::arch::asm;
-use core::arch::x86_64::{
-    __m128i, _mm_and_si128, _mm_andnot_si128, _mm_cvtsi64_si128, _mm_load_si128, _mm_or_si128,
-    _mm_set1_epi32, _mm_store_si128,
-};
+use core::arch::x86_64::{__m128i, _mm_cvtsi64_si128, _mm_load_si128, _mm_set_epi32, _mm_store_si128};
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use snag_trace::{Flags, Kind, Mode};
@@ -62,13 +58,20 @@ fn granule((low, high): (u64, u64)) -> [Cell; CELLS] {
     [low, low >> 32, high, high >> 32].map(|cell| Cell(cell as u32))
 }
 
+/// A granule of two cells.
+#[inline(always)]
+fn both(first: Cell, second: Cell) -> __m128i {
+    let low = u64::from(first.0) | u64::from(second.0) << 32;
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { _mm_cvtsi64_si128(low.cast_signed()) }
+}
+
 /// # Safety
 /// As [`load`].
 #[inline(always)]
 unsafe fn store_all(cells: *mut Cell, first: Cell, second: Cell) {
-    let low = u64::from(first.0) | u64::from(second.0) << 32;
     // SAFETY: mapped and aligned to 16; see `load`.
-    unsafe { _mm_store_si128(cells.cast::<__m128i>(), _mm_cvtsi64_si128(low.cast_signed())) };
+    unsafe { _mm_store_si128(cells.cast(), both(first, second)) };
 }
 
 /// Whether the calling thread did this to the bytes of `mask` in its present epoch.
@@ -152,7 +155,7 @@ unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
         }
         let first = address & !(GRANULE - 1) | mask.trailing_zeros() as usize;
         record_access(thread, WRITE, first, mask.count_ones() as usize, pc);
-        general::<WRITE>(address, pc, cells, mask);
+        general::<WRITE, false>(address, pc, cells, mask);
     }
 }
 
@@ -222,10 +225,10 @@ unsafe fn few<const WRITE: bool, const WHOLE: bool>(address: usize, pc: usize, c
         let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
         let new = cell_of::<WRITE>(thread, mask);
         if high != 0 || first.is_empty() {
-            return general::<WRITE>(address, pc, cells, mask);
+            return general::<WRITE, WHOLE>(address, pc, cells, mask);
         }
         let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell)) else {
-            return general::<WRITE>(address, pc, cells, mask);
+            return general::<WRITE, WHOLE>(address, pc, cells, mask);
         };
         let context = context::current();
         let Some(place) = Place::near(pc, context) else {
@@ -238,26 +241,11 @@ unsafe fn few<const WRITE: bool, const WHOLE: bool>(address: usize, pc: usize, c
             }
         }
         let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
-        store_all(cells, pair.first, pair.second);
-        compiler_fence(Ordering::SeqCst);
-        if CLEARED.load(Ordering::Relaxed) != cleared {
-            store_all(cells, Cell::EMPTY, Cell::EMPTY);
-        }
+        store(cells, both(pair.first, pair.second), cleared);
         if full || !(*thread).history.has_noted(context) || !sample.is_empty() {
             aftermath::<WRITE>(address, pc, mask, sample);
         }
     }
-}
-
-/// [`CELLS`], unknown to the compiler.
-#[inline(always)]
-fn four() -> u32 {
-    let four: u32;
-    // SAFETY: it only loads a constant into a register.
-    unsafe {
-        asm!("mov {0:e}, {1}", out(reg) four, const CELLS, options(pure, nomem, nostack, preserves_flags));
-    }
-    four
 }
 
 /// Compares an access to the bytes of `mask` with all cells of its granule, remembers it and writes its
@@ -266,49 +254,58 @@ fn four() -> u32 {
 /// # Safety
 /// The calling thread is followed and does not ignore; `cells` are of the granule of `address`.
 #[inline(never)]
-unsafe fn general<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+unsafe fn general<const WRITE: bool, const WHOLE: bool>(
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    mask: u32,
+) {
+    let mask = if WHOLE { 0xff } else { mask };
+    let thread = thread::current();
+    let cleared = CLEARED.load(Ordering::Relaxed);
+    let mut sample = Cell::EMPTY;
     // SAFETY: the caller's promise; see `load`.
     unsafe {
-        let new = cell_of::<WRITE>(thread::current(), mask);
+        let new = cell_of::<WRITE>(thread, mask);
         let cell_at = |index: usize| cells.add(index).read_volatile();
-        let cleared = CLEARED.load(Ordering::Relaxed);
-        let found = cells::compare::<WRITE>(four(), cell_at, new, |cell| is_ordered(thread::current(), cell));
-        let is_marked = cell_at(CELLS - 1) == Cell::ATOMICS;
-        if found.is_difficult() || is_marked {
+        if cell_at(CELLS - 1) == Cell::ATOMICS {
             return crowded::<WRITE>(address, pc, cells, mask);
         }
-        let (mut place, mut emptied) = (found.place(), CELLS);
-        let store = found.joined(cell_at(place), new);
-        if found.outgrows() {
-            let outgrown = found.outgrown(cell_at, store);
-            if outgrown != 0 {
-                let index = cells::first(outgrown);
-                (place, emptied) = (place.min(index), place.max(index));
-                let is_last = emptied + 1 == CELLS || cell_at(emptied + 1).is_empty();
-                if !is_last || !outgrown.is_power_of_two() {
-                    return crowded::<WRITE>(address, pc, cells, mask);
+        let after = cells::all::<WRITE>(
+            _mm_load_si128(cells.cast()),
+            cell_at,
+            new,
+            |cell| is_ordered(thread, cell),
+            |cell| {
+                if verdict::is_rare(thread, new, cell, pc) {
+                    sample = cell;
                 }
-            }
-        }
-        let mut sample = Cell::EMPTY;
-        let mut met = found.met();
-        while met != 0 {
-            let cell = cell_at(cells::first(met));
-            met &= met - 1;
-            if verdict::is_rare(thread::current(), new, cell, pc) {
-                sample = cell;
-            }
-        }
-        let thread = thread::current();
+            },
+        );
         let context = context::current();
-        let code = Place::new(pc, context);
-        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, code));
-        replace(cells, place, store, emptied);
-        if CLEARED.load(Ordering::Relaxed) != cleared {
-            store_all(cells, Cell::EMPTY, Cell::EMPTY);
-        }
+        let (Some(after), Some(place)) = (after, Place::near(pc, context)) else {
+            return crowded::<WRITE>(address, pc, cells, mask);
+        };
+        let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
+        store(cells, after, cleared);
         if full || !(*thread).history.has_noted(context) || !sample.is_empty() {
             aftermath::<WRITE>(address, pc, mask, sample);
+        }
+    }
+}
+
+/// Writes a granule, that was read after `cleared` was [`CLEARED`].
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+unsafe fn store(cells: *mut Cell, after: __m128i, cleared: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        _mm_store_si128(cells.cast(), after);
+        compiler_fence(Ordering::SeqCst);
+        if CLEARED.load(Ordering::Relaxed) != cleared {
+            store_all(cells, Cell::EMPTY, Cell::EMPTY);
         }
     }
 }
@@ -347,9 +344,6 @@ unsafe fn crowded<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
     }
 }
 
-#[repr(C, align(16))]
-struct Lanes([Cell; CELLS]);
-
 /// Compares an access that is in the history already with all cells of its granule, and writes its cell.
 ///
 /// # Safety
@@ -370,7 +364,7 @@ unsafe fn settle<const WRITE: bool>(
         // SAFETY: see above.
         unsafe { is_ordered(thread, cell) }
     };
-    let found = cells::compare::<WRITE>(CELLS as u32, |index| before[index], new, is_ordered);
+    let found = cells::compare::<WRITE>(before, new, is_ordered);
     let mut place = found.place();
     if place == CELLS {
         let (index, lost) = cells::victim(before, (new.0 as usize >> 1) ^ (address >> 3), is_ordered);
@@ -379,19 +373,10 @@ unsafe fn settle<const WRITE: bool>(
             counts::evicted(new.slot());
         }
     }
-    let store = found.joined(before[place], new);
+    let after = found.tidied(before, place, found.joined(before[place], new));
+    let [first, second, third, fourth] = after.map(|cell| cell.0.cast_signed());
     // SAFETY: see above.
-    unsafe {
-        if found.outgrows() {
-            let after = Lanes(found.tidied(before, place, store));
-            _mm_store_si128(cells.cast(), _mm_load_si128((&raw const after).cast()));
-        } else {
-            replace(cells, place, store, CELLS);
-        }
-        if CLEARED.load(Ordering::Relaxed) != cleared {
-            store_all(cells, Cell::EMPTY, Cell::EMPTY);
-        }
-    }
+    unsafe { store(cells, _mm_set_epi32(fourth, third, second, first), cleared) };
     for (index, cell) in before.into_iter().enumerate() {
         // SAFETY: see above.
         unsafe {
@@ -404,36 +389,6 @@ unsafe fn settle<const WRITE: bool>(
         // SAFETY: see above.
         unsafe { verdict::met(thread, address, pc, new, nature, before, found) };
     }
-}
-
-/// All bits of one cell; at last of none.
-static LANE: [Lanes; CELLS + 1] = {
-    const NONE: Cell = Cell::EMPTY;
-    const ALL: Cell = Cell(!0);
-    [
-        Lanes([ALL, NONE, NONE, NONE]),
-        Lanes([NONE, ALL, NONE, NONE]),
-        Lanes([NONE, NONE, ALL, NONE]),
-        Lanes([NONE, NONE, NONE, ALL]),
-        Lanes([NONE; CELLS]),
-    ]
-};
-
-/// Writes one cell and empties another, by one store of the whole granule.
-///
-/// # Safety
-/// As [`load`]; `place` is below [`CELLS`], `emptied` not above.
-#[inline(always)]
-unsafe fn replace(cells: *mut Cell, place: usize, cell: Cell, emptied: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let lane = |index: usize| _mm_load_si128(LANE.as_ptr().add(index).cast());
-        let before = _mm_andnot_si128(lane(emptied), _mm_load_si128(cells.cast()));
-        let new = _mm_set1_epi32(cell.0.cast_signed());
-        let after = _mm_or_si128(_mm_andnot_si128(lane(place), before), _mm_and_si128(lane(place), new));
-        _mm_store_si128(cells.cast(), after);
-    }
-    compiler_fence(Ordering::SeqCst);
 }
 
 /// An access to `size` bytes from `start` that may lie in several granules.
@@ -563,11 +518,7 @@ unsafe fn one_of_range<const WRITE: bool>(
             if !first.is_empty()
                 && let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell))
             {
-                store_all(cells, pair.first, pair.second);
-                compiler_fence(Ordering::SeqCst);
-                if CLEARED.load(Ordering::Relaxed) != cleared {
-                    store_all(cells, Cell::EMPTY, Cell::EMPTY);
-                }
+                store(cells, both(pair.first, pair.second), cleared);
                 for cell in pair.met {
                     if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
                         verdict::ordered(thread, at, pc, new, nature, cell);
