@@ -19,15 +19,16 @@
 //!   handler in between writes into the part behind, whose marker it destroys, so that nothing there is
 //!   believed. Behind the last part of a ring there is room for that.
 //!
-//! Known misses: only the last 1 MiB (256 KiB in slots from 64 on) of a slot's events are kept; a thread
+//! Known misses: only the last 1 MiB (256 KiB in slots from 64 on) of a slot's events are kept, and of slots
+//! without a thread not more than 8 MiB together, the last left first; a thread
 //! that lost its slot to another one and did not yet notice has its events searched in the wrong order.
 
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::layout::{Cell, GRANULE};
-use super::maps;
 use super::place::Place;
+use super::{kernel, maps};
 
 /// Slots that threads can have.
 const SLOTS: usize = 256;
@@ -128,7 +129,25 @@ pub(super) struct Ring {
     taken: AtomicU32,
     /// Parts with smaller numbers are forgotten.
     first: AtomicU32,
+    /// How many of its parts hold memory.
+    resident: AtomicU32,
+    /// How many threads write to it.
+    writers: AtomicU32,
+    /// When the last one left it, in departures.
+    left: AtomicU32,
 }
+
+/// Parts that may hold memory, of all rings...
+const KEPT: u32 = 2048;
+/// ... and for each ring that a thread writes to.
+const KEPT_PER_WRITER: u32 = 256;
+
+/// Parts of all rings that hold memory.
+static RESIDENT: AtomicU32 = AtomicU32::new(0);
+/// Threads that write to a ring.
+static WRITERS: AtomicU32 = AtomicU32::new(0);
+/// How often a thread left a ring.
+static DEPARTURES: AtomicU32 = AtomicU32::new(0);
 
 static RINGS: [Ring; SLOTS] = [const { Ring::new() }; SLOTS];
 
@@ -155,7 +174,14 @@ const fn parts(slot: usize) -> usize {
 
 impl Ring {
     const fn new() -> Ring {
-        Ring { base: AtomicPtr::new(null_mut()), taken: AtomicU32::new(0), first: AtomicU32::new(0) }
+        Ring {
+            base: AtomicPtr::new(null_mut()),
+            taken: AtomicU32::new(0),
+            first: AtomicU32::new(0),
+            resident: AtomicU32::new(0),
+            writers: AtomicU32::new(0),
+            left: AtomicU32::new(0),
+        }
     }
 
     /// The ring's memory, one part more than it has; null if there is none.
@@ -182,6 +208,13 @@ impl Ring {
             return (0, NOWHERE.0.0.get().cast());
         }
         let part = self.taken.fetch_add(1, Ordering::AcqRel);
+        if (self.resident.load(Ordering::Relaxed) as usize) < parts {
+            self.resident.fetch_add(1, Ordering::Relaxed);
+            let resident = RESIDENT.fetch_add(1, Ordering::Relaxed) + 1;
+            if resident > KEPT + KEPT_PER_WRITER * WRITERS.load(Ordering::Relaxed) {
+                shrink();
+            }
+        }
         // SAFETY: within the ring's memory.
         let start = unsafe { base.add(part as usize % parts * PART) };
         // SAFETY: as above; the part is the caller's, and who searches it does so by volatile reads.
@@ -192,6 +225,19 @@ impl Ring {
             start.add(1).write_bytes(0, PART - 1);
         }
         (part, start)
+    }
+
+    /// Forgets all events and gives their memory back.
+    fn drop_memory(&self, parts: usize) {
+        let resident = self.resident.swap(0, Ordering::Relaxed);
+        RESIDENT.fetch_sub(resident, Ordering::Relaxed);
+        self.forget();
+        let base = self.base.load(Ordering::Acquire);
+        if !base.is_null() {
+            // SAFETY: the ring's own memory. Who searches it finds zeros, which are no marker; who has just
+            // begun to write to it loses events.
+            unsafe { kernel::drop_pages(base.addr(), (parts + 1) * PART_BYTES) };
+        }
     }
 
     /// Forgets all events: the slot's epochs begin anew.
@@ -232,6 +278,19 @@ impl Ring {
             }
         }
         None
+    }
+}
+
+/// Drops the memory of the ring that was left by its last thread longest ago.
+#[cold]
+fn shrink() {
+    let now = DEPARTURES.load(Ordering::Relaxed);
+    let is_left =
+        |ring: &Ring| ring.writers.load(Ordering::Relaxed) == 0 && ring.resident.load(Ordering::Relaxed) != 0;
+    let left = RINGS.iter().enumerate().filter(|(_, ring)| is_left(ring));
+    let oldest = left.max_by_key(|(_, ring)| now.wrapping_sub(ring.left.load(Ordering::Relaxed)));
+    if let Some((slot, ring)) = oldest {
+        ring.drop_memory(parts(slot));
     }
 }
 
@@ -298,6 +357,7 @@ pub(super) struct History {
     thread: u32,
     epoch: u32,
     part: u32,
+    attached: bool,
     seq: u64,
     /// The last marker.
     marker: *mut Event,
@@ -323,6 +383,7 @@ impl History {
             thread: 0,
             epoch: 0,
             part: 0,
+            attached: false,
             seq: 0,
             marker,
             frequent: [0; FREQUENT],
@@ -331,8 +392,23 @@ impl History {
 
     /// Thread `thread` (the recorder's number) has `slot` from now on, in `epoch`.
     pub(super) fn attach(&mut self, slot: u32, epoch: u32, thread: u32) {
+        self.detach();
         (self.slot, self.epoch, self.thread) = (slot, epoch, thread);
+        ring(slot as usize).writers.fetch_add(1, Ordering::Relaxed);
+        WRITERS.fetch_add(1, Ordering::Relaxed);
+        self.attached = true;
         self.begin_part();
+    }
+
+    /// The thread has no slot any more.
+    pub(super) fn detach(&mut self) {
+        if self.attached {
+            self.attached = false;
+            let ring = ring(self.slot as usize);
+            ring.left.store(DEPARTURES.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            ring.writers.fetch_sub(1, Ordering::Relaxed);
+            WRITERS.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// From now on it is `epoch`, and the thread's last recorded event has the number `seq`, 0 if it has
@@ -565,6 +641,21 @@ mod tests {
         let last = 0x7f00_0200_0000 + 599 * 8;
         assert_eq!(find(write(1, 0xff, 206), last, 0xff).map(|past| past.place), Some(Place(PC)));
         assert_eq!(find(write(2, 0xff, 206), last, 0xff).map(|past| past.place), Some(Place(PC + 1)));
+    }
+
+    #[test]
+    fn a_ring_without_a_thread_gives_its_memory_back() {
+        let mut history = begin(208, 1);
+        let (address, cell) = (0x7f00_0000_8000, write(1, 0xff, 208));
+        append(&mut history, address, cell, PC);
+        history.detach();
+        assert!(find(cell, address, 0xff).is_some());
+        ring(208).drop_memory(parts(208));
+        assert_eq!(find(cell, address, 0xff), None);
+        assert_eq!(ring(208).resident.load(Ordering::Relaxed), 0);
+        let mut history = begin(208, 2);
+        append(&mut history, address, write(2, 0xff, 208), PC);
+        assert!(find(write(2, 0xff, 208), address, 0xff).is_some());
     }
 
     #[test]

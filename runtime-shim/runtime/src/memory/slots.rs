@@ -192,6 +192,7 @@ fn give_up(thread: &mut Thread) {
     if thread.slot == NONE {
         return;
     }
+    thread.history.detach();
     let slot = &TABLE[thread.slot as usize % SLOTS];
     if slot.owner.load(Ordering::Relaxed) == core::ptr::from_mut(thread) {
         slot.epoch.fetch_max(thread.epoch, Ordering::Relaxed);
