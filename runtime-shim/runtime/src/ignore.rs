@@ -31,3 +31,29 @@ impl Drop for Ignored {
         crate::memory::heed();
     }
 }
+
+/// A lock's own word gives nothing on, until this is dropped: the lock is given up by a reader, whom only
+/// writers come after, which the event says. Other atomics than those beside `address`, where the lock
+/// is, order what they order.
+#[derive(Debug)]
+pub(crate) struct Quiet(core::marker::PhantomData<*const ()>);
+
+impl Quiet {
+    /// Begins it.
+    #[inline]
+    pub(crate) fn new(address: usize) -> Quiet {
+        #[cfg(any(snag_memory, test))]
+        crate::memory::set_quiet(address);
+        let _ = address;
+        Quiet(core::marker::PhantomData)
+    }
+}
+
+/// Only the memory layer has anything to end.
+#[cfg(any(snag_memory, test))]
+impl Drop for Quiet {
+    #[inline]
+    fn drop(&mut self) {
+        crate::memory::set_quiet(0);
+    }
+}

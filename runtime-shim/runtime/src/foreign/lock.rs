@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use crate::identity;
+use crate::ignore::Quiet;
 use crate::recorder::{self, Place, record};
 
 /// The holder has read what the lock protects. Changed by an exclusive holder only.
@@ -207,9 +208,11 @@ impl LockTag {
     #[inline]
     pub fn release<T>(&self, mode: Mode, effect: impl FnOnce() -> T) -> T {
         let object = self.known_object();
-        if object != 0 && self.forget_hold(mode) {
-            record(Kind::Release, mode, Flags::NONE, object, None, 0);
+        if object == 0 || !self.forget_hold(mode) {
+            return effect();
         }
+        record(Kind::Release, mode, Flags::NONE, object, None, 0);
+        let _quiet = (mode == Mode::Shared).then(|| Quiet::new(core::ptr::from_ref(self).addr()));
         effect()
     }
 

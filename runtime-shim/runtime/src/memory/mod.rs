@@ -57,7 +57,9 @@ use core::sync::atomic::{Ordering, compiler_fence};
 
 use snag_trace::{Flags, Kind, Mode};
 
-pub(crate) use lifetime::{begin, code_begins, code_ended, code_has_ended, create, discard, end, joins_code, leaves_std};
+pub(crate) use lifetime::{
+    begin, code_begins, code_ended, code_has_ended, create, discard, end, joins_code, leaves_std,
+};
 pub(crate) use thread::Thread;
 
 /// Runs `body` with the calling thread, unless it is not followed or a signal has interrupted the layer:
@@ -164,5 +166,14 @@ pub(crate) fn heed() {
     // SAFETY: as in `ignore`.
     if let Some(thread) = unsafe { thread::current().as_mut() } {
         thread.ignore -= 1;
+    }
+}
+
+/// The calling thread gives up a reader's hold of a lock at this address; 0 if no longer.
+#[inline(never)]
+pub(crate) fn set_quiet(address: usize) {
+    // SAFETY: as in `ignore`.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.quiet = address;
     }
 }

@@ -76,6 +76,9 @@ const fn releases(ordering: Ordering) -> bool {
     matches!(ordering, Ordering::Release | Ordering::AcqRel | Ordering::SeqCst)
 }
 
+/// Bytes between a lock's tag and its word.
+const NEAR: usize = 128;
+
 /// Does an operation, by `effect`, with what it means for the clocks.
 #[inline]
 pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> Outcome<W>) -> W {
@@ -146,7 +149,9 @@ fn finish(
     let mut advances = false;
     if let Some(value) = written {
         stored = observed::storing(thread, operation, state, !is_read);
-        advances = give(thread, state, is_read, releases(ordering), era);
+        if thread.quiet == 0 || thread.quiet.abs_diff(operation.address) > NEAR {
+            advances = give(thread, state, is_read, releases(ordering), era);
+        }
         state.value = value;
         state.writes = state.writes.wrapping_add(1);
         state.is_read = false;

@@ -95,6 +95,8 @@ pub(crate) struct Thread {
     pub(super) busy: bool,
     /// Where in its life it is.
     pub(super) phase: Phase,
+    /// Atomics near this address give nothing on; 0 if none.
+    pub(super) quiet: usize,
     /// Whether it ends a scope.
     pub(super) joins_code: bool,
     /// Whether it waits, and whether it has lost its slot meanwhile: see `slots`. Touched by others.
