@@ -15,20 +15,22 @@ pub(super) fn reserve(len: usize) -> *mut u8 {
     kernel::map(len).unwrap_or(null_mut())
 }
 
-/// From so many bytes of a plane on, pages are dropped instead of written.
+/// From so many bytes of a plane on, pages are dropped instead of written: of memory that is in use, where
+/// writing is the faster, and of memory that comes or goes as a whole, where most was never touched.
 const MANY: usize = 1 << 18;
+const SOME: usize = 2 * kernel::PAGE;
 
 /// Makes the bytes of a plane zero.
 ///
 /// # Safety
 /// They are within a plane that is mapped.
-unsafe fn zero(from: usize, to: usize) {
+unsafe fn zero(from: usize, to: usize, many: usize) {
     let write = |from: usize, to: usize| {
         let start = core::ptr::with_exposed_provenance_mut::<u8>(from);
         // SAFETY: the caller's promise.
         unsafe { start.write_bytes(0, to - from) };
     };
-    if to - from < MANY {
+    if to - from < many {
         return write(from, to);
     }
     let (first, last) = (from.next_multiple_of(kernel::PAGE), to & !(kernel::PAGE - 1));
@@ -41,6 +43,11 @@ unsafe fn zero(from: usize, to: usize) {
 /// Forgets all accesses to `len` bytes from `address`.
 #[inline]
 pub(super) fn forget_accesses(address: usize, len: usize) {
+    zero_cells(address, len, MANY);
+}
+
+#[inline]
+fn zero_cells(address: usize, len: usize, many: usize) {
     if len == 0 || !start::is_ready() {
         return;
     }
@@ -49,7 +56,7 @@ pub(super) fn forget_accesses(address: usize, len: usize) {
     // A range beyond the low 44 bits of addresses would wrap around.
     if from < to {
         // SAFETY: cells of granules of user space lie in the shadow memory, which is mapped.
-        unsafe { zero(from, to) };
+        unsafe { zero(from, to, many) };
     }
 }
 
@@ -60,11 +67,11 @@ pub(super) fn forget(address: usize, len: usize) {
     if len == 0 || !start::is_ready() {
         return;
     }
-    forget_accesses(address, len);
+    zero_cells(address, len, SOME);
     let (from, to) = (sync_word_at(address), sync_word_at(address + len - 1) + 4);
     if from < to {
         // SAFETY: as in `forget_accesses`, of the sync plane.
-        unsafe { zero(from, to) };
+        unsafe { zero(from, to, SOME) };
     }
 }
 
