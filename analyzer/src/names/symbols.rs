@@ -111,6 +111,11 @@ fn read_statics(executable: &str) -> Option<Vec<(u64, u64, String)>> {
 
 /// `bank::ACCOUNTS` as `ACCOUNTS`; nothing for what no source spells.
 fn short_name(mangled: &str) -> Option<String> {
+    // The optimiser numbers the parts into which it takes a static.
+    let is_rust = mangled.starts_with("_ZN") || mangled.starts_with("_R");
+    let is_part = |c: char| c == '.' || c.is_ascii_digit();
+    let whole = mangled.split_once("E.").filter(|(_, rest)| is_rust && rest.chars().all(is_part));
+    let mangled = whole.map_or(mangled, |(name, _)| &mangled[..=name.len()]);
     let full = format!("{:#}", rustc_demangle::demangle(mangled));
     let last = full.rsplit("::").next()?;
     let spelled = last.chars().all(|c| c.is_alphanumeric() || c == '_') && !last.starts_with("__");
@@ -134,6 +139,7 @@ mod tests {
     #[test]
     fn names_are_what_the_source_spells() {
         assert_eq!(short_name("_ZN4bank8ACCOUNTS17h0123456789abcdefE").as_deref(), Some("ACCOUNTS"));
+        assert_eq!(short_name("_ZN4bank8ACCOUNTS17h0123456789abcdefE.0.1").as_deref(), Some("ACCOUNTS"));
         assert_eq!(short_name("ENVIRON").as_deref(), Some("ENVIRON"));
         assert_eq!(short_name("anon.0123.1"), None);
         assert_eq!(short_name("_ZN4bank28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE"), None);

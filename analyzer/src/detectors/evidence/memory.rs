@@ -144,6 +144,8 @@ impl Case<'_> {
     pub fn memory(&mut self, access: &Access, block: &Block) -> Memory {
         let process = self.process_of(access);
         let made = spot(&self.names.frames(process, &block.stack)).map(|spot| spot.place);
+        // A place in the allocator says nothing.
+        let made = made.filter(|place| !place.is_library());
         let known = self.names.memory(process, access, block);
         let what = self.what_memory(access, block, &known);
         let name = known.name;
