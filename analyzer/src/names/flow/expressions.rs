@@ -5,7 +5,10 @@ use syn::spanned::Spanned as _;
 use syn::{BinOp, Expr, Member};
 
 use super::Argument;
-use super::value::{CHECKING, DISTINCT, LEAVING, TRANSPARENT, Value, combined, is_assigning, key, text};
+use super::value::{
+    CHECKING, DISTINCT, LEAVING, TRANSPARENT, Value, combined, contained, is_assigning, join, key, text,
+    wraps,
+};
 use super::walk::{Walk, condition};
 use crate::model::flow::{Flow, Step};
 use crate::names::macros;
@@ -34,7 +37,13 @@ impl Walk {
             Expr::Macro(call) => self.macro_call(&call.mac),
             Expr::Paren(inner) => self.expr(&inner.expr),
             Expr::Group(inner) => self.expr(&inner.expr),
-            Expr::Reference(inner) => self.expr(&inner.expr),
+            Expr::Reference(inner) => {
+                let value = self.expr(&inner.expr);
+                if inner.mutability.is_some() {
+                    self.may_change(&inner.expr);
+                }
+                value
+            }
             Expr::RawAddr(inner) => self.expr(&inner.expr),
             Expr::Await(inner) => self.expr(&inner.base),
             Expr::Unary(unary) => {
@@ -45,20 +54,20 @@ impl Walk {
                 let value = self.expr(&cast.expr);
                 let target = cast.ty.to_token_stream().to_string();
                 let wide = ["u64", "i64", "usize", "isize", "u128", "i128"].contains(&target.as_str());
-                value.then(if wide { Step::Same } else { Step::Other })
+                value.then(if wide || target.starts_with('*') { Step::Same } else { Step::Other })
             }
             Expr::Let(test) => {
                 let value = self.expr(&test.expr);
                 self.bind(&test.pat, &value);
                 value.then(Step::Other)
             }
-            Expr::Tuple(list) => self.all(&list.elems),
+            Expr::Tuple(list) => self.parts(&list.elems),
             Expr::Array(list) => self.all(&list.elems),
             Expr::Repeat(repeat) => self.all([&*repeat.expr, &*repeat.len]),
             Expr::Index(index) => self.all([&*index.expr, &*index.index]),
             Expr::Range(range) => self.all(range.start.as_deref().into_iter().chain(range.end.as_deref())),
             Expr::Struct(made) => {
-                self.all(made.fields.iter().map(|field| &field.expr).chain(made.rest.as_deref()))
+                self.parts(made.fields.iter().map(|field| &field.expr).chain(made.rest.as_deref()))
             }
             _ => Value::Plain,
         }
@@ -66,10 +75,12 @@ impl Walk {
 
     /// A variable, or a field of something.
     pub(super) fn place(&mut self, expr: &Expr) -> Value {
-        if let Some(value) = key(expr).and_then(|key| self.variables.get(&key)) {
-            return value.clone();
+        match key(expr).and_then(|key| self.variables.get(&key)) {
+            None => {}
+            Some(Value::Plain) => return self.whole(expr),
+            Some(value) => return value.clone(),
         }
-        let Expr::Field(field) = expr else { return Value::Plain };
+        let Expr::Field(field) = expr else { return self.whole(expr) };
         let name = match &field.member {
             Member::Named(name) => name.to_string(),
             Member::Unnamed(index) => index.index.to_string(),
@@ -80,6 +91,26 @@ impl Walk {
             // The sum that an `overflowing_add` gives.
             Value::Seen(step, path) if name == "0" => Value::Seen(step, path),
             value => value.then(Step::Other),
+        }
+    }
+
+    /// A variable of which only fields are known.
+    fn whole(&self, expr: &Expr) -> Value {
+        let Some(name) = key(expr).map(|key| format!("{key}.")) else { return Value::Plain };
+        let fields = self.variables.range(name.clone()..).take_while(|(key, _)| key.starts_with(&name));
+        contained(fields.map(|(_, value)| value.clone()).collect())
+    }
+
+    /// Something made of parts.
+    fn parts<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> Value {
+        let values = exprs.into_iter().map(|expr| self.expr(expr)).collect();
+        contained(values)
+    }
+
+    /// Somebody else gets a variable and may change it.
+    pub(super) fn may_change(&mut self, expr: &Expr) {
+        if let Some(value) = key(expr).and_then(|key| self.variables.get_mut(&key)) {
+            *value = value.clone().then(Step::Other);
         }
     }
 
@@ -149,7 +180,7 @@ impl Walk {
             }
             return Value::Plain;
         }
-        let wraps = matches!(name.as_str(), "Some" | "Ok" | "Wrapping" | "from" | "from_bits" | "new");
+        let wraps = wraps(&call.func);
         match <[Value; 1]>::try_from(arguments) {
             Ok([value]) => value.then(if wraps { Step::Same } else { Step::Other }),
             Err(arguments) => {
@@ -232,7 +263,7 @@ impl Walk {
 
     /// What runs at another time, or not at all.
     pub(super) fn apart(&mut self, expr: &Expr) -> Value {
-        let scope = self.shadowed.len();
+        let (scope, before) = (self.shadowed.len(), self.variables.clone());
         let value = self.within(condition(false, None), |walk| match expr {
             Expr::Closure(closure) => {
                 for input in &closure.inputs {
@@ -244,6 +275,8 @@ impl Walk {
             _ => Value::Plain,
         });
         self.end_scope(scope);
+        let after = std::mem::take(&mut self.variables);
+        self.variables = join(before, after);
         Value::mixed([value])
     }
 

@@ -58,9 +58,10 @@ pub(super) fn compose(before: Step, after: Step) -> Step {
 }
 
 /// Methods whose result is their receiver's value, or stands for it.
-pub(super) const TRANSPARENT: [&str; 20] = [
+pub(super) const TRANSPARENT: [&str; 21] = [
     "as_deref",
     "as_mut",
+    "as_ptr",
     "as_ref",
     "borrow",
     "borrow_mut",
@@ -80,6 +81,9 @@ pub(super) const TRANSPARENT: [&str; 20] = [
     "unwrap_or_default",
     "unwrap_or_else",
 ];
+
+/// Methods of collections that leave what was in there distinguishable.
+pub(super) const ADDING: [&str; 6] = ["append", "extend", "insert", "push", "push_back", "push_str"];
 
 /// Methods that look for themselves before they write.
 pub(super) const CHECKING: [&str; 5] =
@@ -155,6 +159,31 @@ pub(super) fn is_assigning(op: &BinOp) -> bool {
             | ShlAssign(_)
             | ShrAssign(_)
     )
+}
+
+/// What has these parts: another value in one of them makes another whole.
+pub(super) fn contained(parts: Vec<Value>) -> Value {
+    let mut seen = parts.into_iter().filter(Value::is_seen);
+    match (seen.next(), seen.next()) {
+        (None, _) => Value::Plain,
+        (Some(Value::Seen(Step::Same | Step::Distinct, _)), None) => {
+            Value::Seen(Step::Distinct, String::new())
+        }
+        (Some(one), other) => Value::mixed([one].into_iter().chain(other)),
+    }
+}
+
+/// Whether a function's result is its one argument in another form.
+pub(super) fn wraps(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    let words: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let (last, of) = (words.last().map(String::as_str), words.iter().rev().nth(1).map(String::as_str));
+    match (of, last) {
+        (_, Some("Some" | "Ok" | "Wrapping")) => true,
+        (Some("Box" | "Arc" | "Rc"), Some("new" | "into_raw" | "leak" | "from_raw")) => true,
+        (Some(of), Some("from" | "from_bits")) => of.starts_with(|letter: char| letter.is_ascii_lowercase()),
+        _ => false,
+    }
 }
 
 /// What an operator makes of two values.

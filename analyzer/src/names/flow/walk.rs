@@ -6,7 +6,7 @@ use proc_macro2::LineColumn;
 use syn::visit::Visit as _;
 use syn::{BinOp, Block, Expr, Pat, Stmt};
 
-use super::value::{Idents, Value, join, text};
+use super::value::{ADDING, Idents, Value, join, text};
 use super::{Argument, Body};
 use crate::model::flow::{Flow, Step, Test};
 
@@ -151,7 +151,7 @@ impl Walk {
                     self.local(local);
                     Value::Plain
                 }
-                Stmt::Expr(expr, semicolon) => match self.expr(expr) {
+                Stmt::Expr(expr, semicolon) => match self.statement(expr, semicolon.is_some()) {
                     Value::Never => Value::Never,
                     value => semicolon.map_or(value, |_| Value::Plain),
                 },
@@ -162,6 +162,19 @@ impl Walk {
         }
         self.end_scope(scope);
         if ends { Value::Never } else { value }
+    }
+
+    /// An expression whose result is dropped, or that is the last of its block.
+    fn statement(&mut self, expr: &Expr, is_dropped: bool) -> Value {
+        let value = self.expr(expr);
+        // Called for what it does to its receiver.
+        if let Expr::MethodCall(call) = expr
+            && is_dropped
+            && !ADDING.contains(&call.method.to_string().as_str())
+        {
+            self.may_change(&call.receiver);
+        }
+        value
     }
 
     pub(super) fn end_scope(&mut self, scope: usize) {
@@ -188,6 +201,8 @@ impl Walk {
         match pattern {
             Pat::Ident(ident) => {
                 let name = ident.ident.to_string();
+                let field = format!("{name}.");
+                self.variables.retain(|key, _| !key.starts_with(&field));
                 let before = self.variables.insert(name.clone(), value.clone());
                 self.shadowed.push((name, before));
             }
