@@ -182,7 +182,9 @@ unsafe fn remember(thread: *mut Thread) {
     // SAFETY: the caller's promise.
     unsafe {
         (*thread).history.turn();
-        (*thread).history.note(context::note_current());
+        if !(*thread).history.has_noted(context::current()) {
+            (*thread).history.note(context::note_current());
+        }
     }
 }
 
@@ -223,11 +225,17 @@ unsafe fn few<const WRITE: bool, const WHOLE: bool>(address: usize, pc: usize, c
     unsafe {
         let (low, high) = load(cells);
         let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
-        let new = cell_of::<WRITE>(thread, mask);
+        let new = key::<WRITE>().with_mask(mask);
         if high != 0 || first.is_empty() {
             return general::<WRITE, WHOLE>(address, pc, cells, mask);
         }
-        let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell)) else {
+        let is_ordered = |cell: Cell| is_ordered(thread, cell);
+        let pair = if WHOLE {
+            cells::pair_whole::<WRITE>(first, second, new, is_ordered)
+        } else {
+            cells::pair::<WRITE>(first, second, new, is_ordered)
+        };
+        let Some(pair) = pair else {
             return general::<WRITE, WHOLE>(address, pc, cells, mask);
         };
         let context = context::current();
@@ -526,6 +534,27 @@ unsafe fn one_of_range<const WRITE: bool>(
                 }
                 return;
             }
+        }
+        let cell_at = |index: usize| cells.add(index).read_volatile();
+        let mut rare = Cell::EMPTY;
+        if cell_at(CELLS - 1) != Cell::ATOMICS
+            && let Some(after) = cells::all::<WRITE>(
+                _mm_load_si128(cells.cast()),
+                cell_at,
+                new,
+                |cell| is_ordered(thread, cell),
+                |cell| {
+                    if verdict::is_rare(thread, new, cell, pc) {
+                        rare = cell;
+                    }
+                },
+            )
+        {
+            store(cells, after, cleared);
+            if !rare.is_empty() {
+                verdict::ordered(thread, at, pc, new, nature, rare);
+            }
+            return;
         }
         settle::<WRITE>(thread, at, pc, cells, new, nature);
     }

@@ -121,6 +121,32 @@ pub(super) fn compare<const WRITE: bool>(
     Found(u32::from_le_bytes(cells.map(|cell| state(cell) as u8)))
 }
 
+/// [`pair`] for an access to all bytes.
+#[inline(always)]
+pub(super) fn pair_whole<const WRITE: bool>(
+    first: Cell,
+    second: Cell,
+    new: Cell,
+    is_ordered: impl Fn(Cell) -> bool,
+) -> Option<Pair> {
+    let met = |cell: Cell| if cell.same_slot(new) { Cell::EMPTY } else { cell };
+    if WRITE {
+        if !is_ordered(first) || !is_ordered(second) {
+            return None;
+        }
+        let other = if second.is_empty() { second } else { met(second) };
+        return Some(Pair { first: new, second: Cell::EMPTY, met: [met(first), other] });
+    }
+    if first.is_read() {
+        let kept = if is_ordered(first) { (new, Cell::EMPTY) } else { (first, new) };
+        let pair = Pair { first: kept.0, second: kept.1, met: [Cell::EMPTY; 2] };
+        return second.is_empty().then_some(pair);
+    }
+    let is_free = second.is_empty() || (second.is_read() && is_ordered(second));
+    let pair = Pair { first, second: new, met: [met(first), Cell::EMPTY] };
+    (is_free && is_ordered(first)).then_some(pair)
+}
+
 /// The set of the cells of which `lanes` has the highest bit.
 #[inline(always)]
 fn set(lanes: __m128i) -> u32 {
@@ -334,6 +360,7 @@ mod tests {
                     } else {
                         pair::<true>(first, second, new, |_| true)
                     };
+                    check_whole(first, second, new);
                     let long = after(granule, new);
                     let Some(pair) = pair else {
                         assert!(!long[2].is_empty(), "{granule:?} {new:?}");
@@ -355,6 +382,34 @@ mod tests {
     /// Whether all of `long` that is not in `short` is covered by the access.
     fn kept(short: &[Cell], long: &[Cell], new: Cell) -> bool {
         long.iter().all(|cell| short.contains(cell) || cell.is_covered_by(new))
+    }
+
+    /// What is said of an access to all bytes, where anything is, is what is said of any.
+    fn check_whole(first: Cell, second: Cell, new: Cell) {
+        for last in [1, 3, 7] {
+            // A thread's own accesses are ordered.
+            let is_ordered = |cell: Cell| cell.epoch() <= last || cell.same_slot(new);
+            let (whole, any) = if new.is_read() {
+                let whole = pair_whole::<false>(first, second, new, is_ordered);
+                (whole, pair::<false>(first, second, new, is_ordered))
+            } else {
+                let whole = pair_whole::<true>(first, second, new, is_ordered);
+                (whole, pair::<true>(first, second, new, is_ordered))
+            };
+            if new.mask() == 0xff
+                && !first.same_but_bytes(new)
+                && !second.same_but_bytes(new)
+                && let Some(whole) = whole
+            {
+                let any = any.expect("no race and room");
+                assert_eq!(whole.met, any.met, "{first:?} {second:?} {new:?}");
+                assert!([whole.first, whole.second].contains(&new));
+                for cell in [any.first, any.second] {
+                    let is_there = cell == whole.first || cell == whole.second;
+                    assert!(is_there || cell.is_covered_by(new), "{first:?} {second:?} {new:?}");
+                }
+            }
+        }
     }
 
     #[test]

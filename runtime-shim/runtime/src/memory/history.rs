@@ -363,10 +363,12 @@ pub(super) struct History {
     marker: *mut Event,
     /// Contexts that were made sure to be known, each where [`History::has_noted`] looks for it.
     noted: [u32; NOTED],
-    /// Meetings that were counted often enough to be passed over until the next part: see `sample`.
+    /// Meetings that were counted often enough to be passed over for some parts: see `sample`.
     pub(super) frequent: [u32; FREQUENT],
 }
 
+/// After how many parts frequent meetings are counted anew.
+const RECOUNTED: u32 = 8;
 /// Contexts of which a thread remembers that they are known: a power of two.
 const NOTED: usize = 32;
 /// Meetings of which a thread remembers that they are frequent.
@@ -511,7 +513,9 @@ impl History {
         self.write_marker(start, part);
         core::sync::atomic::compiler_fence(Ordering::SeqCst);
         self.next = start.wrapping_add(1);
-        self.frequent = [0; FREQUENT];
+        if part % RECOUNTED == 0 {
+            self.frequent = [0; FREQUENT];
+        }
     }
 }
 

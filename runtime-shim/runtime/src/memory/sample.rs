@@ -5,7 +5,8 @@
 //! first [`FIRST`] are recorded and then those whose number is a power of two: what a predictor needs to
 //! ask whether another order was possible. A thread first counts by its own place, the other's slot and
 //! the kinds, in a table of its slot, so that only what passes there has its earlier place looked up; then
-//! all threads count the pairs. What came often is counted once in every part of the history only. With many threads some slots are counted as one.
+//! all threads count the pairs. What came often is counted once in some
+//! parts of the history only. With many threads some slots are counted as one.
 //!
 //! Known misses: a table counts about two thousand such keys and the process sixteen thousand pairs; what
 //! comes after that is not recorded.
@@ -128,7 +129,7 @@ pub(super) fn is_rare(history: &History, code: u32, other: usize, kinds: u32) ->
 }
 
 /// Counts a meeting that was rare so far; whether it is worth looking up where the earlier access was
-/// made. Once there were enough, it is passed over for the rest of a part of the history.
+/// made. Once there were enough, it is passed over for some parts of the history.
 pub(super) fn is_wanted(history: &mut History, slot: usize, code: u32, other: usize, kinds: u32) -> bool {
     let times = times(slot, code, other, kinds);
     if times >= FIRST || times == 0 {
