@@ -40,7 +40,7 @@ impl Walk {
             Expr::Reference(inner) => {
                 let value = self.expr(&inner.expr);
                 if inner.mutability.is_some() {
-                    self.may_change(&inner.expr);
+                    self.may_change(&inner.expr, Step::Other);
                 }
                 value
             }
@@ -108,9 +108,9 @@ impl Walk {
     }
 
     /// Somebody else gets a variable and may change it.
-    pub(super) fn may_change(&mut self, expr: &Expr) {
+    pub(super) fn may_change(&mut self, expr: &Expr, step: Step) {
         if let Some(value) = key(expr).and_then(|key| self.variables.get_mut(&key)) {
-            *value = value.clone().then(Step::Other);
+            *value = value.clone().then(step);
         }
     }
 

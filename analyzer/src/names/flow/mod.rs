@@ -266,7 +266,7 @@ mod tests {
             ("let node = make(v); unsafe { (*node).next = N.load(O) }; N.store(node, O);", Step::Distinct),
             (
                 "let mut list = (*N.load(O)).clone(); list.push(v); N.store(Box::into_raw(Box::new(list)), O);",
-                Step::Same,
+                Step::Distinct,
             ),
             (
                 "let mut list = (*N.load(O)).clone(); list.clear(); N.store(Box::into_raw(Box::new(list)), O);",

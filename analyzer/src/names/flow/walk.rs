@@ -170,9 +170,9 @@ impl Walk {
         // Called for what it does to its receiver.
         if let Expr::MethodCall(call) = expr
             && is_dropped
-            && !ADDING.contains(&call.method.to_string().as_str())
         {
-            self.may_change(&call.receiver);
+            let adds = ADDING.contains(&call.method.to_string().as_str());
+            self.may_change(&call.receiver, if adds { Step::Distinct } else { Step::Other });
         }
         value
     }
