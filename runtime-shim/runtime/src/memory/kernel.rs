@@ -7,10 +7,14 @@ pub(super) const SYS_MMAP: usize = 9;
 pub(super) const SYS_MUNMAP: usize = 11;
 pub(super) const SYS_MREMAP: usize = 25;
 pub(super) const SYS_SIGALTSTACK: usize = 131;
+const SYS_MPROTECT: usize = 10;
+const SYS_EXIT_GROUP: usize = 231;
 const SYS_MADVISE: usize = 28;
 const SYS_SCHED_YIELD: usize = 24;
 
+const PROT_READ: usize = 1;
 const PROT_READ_WRITE: usize = 1 | 2;
+const PROT_EXEC: usize = 4;
 const MAP_PRIVATE: usize = 2;
 const MAP_ANONYMOUS: usize = 0x20;
 const MAP_NORESERVE: usize = 0x4000;
@@ -77,6 +81,25 @@ pub(super) fn map_at(at: usize, len: usize) -> bool {
 pub(super) unsafe fn drop_pages(at: usize, len: usize) {
     // SAFETY: the caller's promise.
     unsafe { call(SYS_MADVISE, [at, len, MADV_DONTNEED, 0, 0, 0]) };
+}
+
+/// Sets whether code may be written; false if the kernel refuses.
+///
+/// # Safety
+/// The pages are code, and go back to being it alone.
+pub(super) unsafe fn protect_code(at: usize, len: usize, writable: bool) -> bool {
+    let protection = if writable { PROT_READ_WRITE | PROT_EXEC } else { PROT_READ | PROT_EXEC };
+    // SAFETY: the caller's promise.
+    unsafe { call(SYS_MPROTECT, [at, len, protection, 0, 0, 0]) == 0 }
+}
+
+/// Ends the process at once.
+pub(super) fn exit(code: usize) -> ! {
+    // SAFETY: nothing is left to be kept safe.
+    unsafe { call(SYS_EXIT_GROUP, [code, 0, 0, 0, 0, 0]) };
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Writes to the standard error.

@@ -34,6 +34,8 @@ mod context;
 mod counts;
 mod heap;
 mod history;
+#[cfg(snag_memory)]
+mod inert;
 mod kernel;
 mod layout;
 mod lifetime;
@@ -82,7 +84,8 @@ fn enter<R>(otherwise: R, body: impl FnOnce(&mut Thread) -> R) -> R {
 /// The calling thread has recorded an event, with the number `seq`.
 #[inline]
 pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u64, seq: u64) {
-    if kind < Kind::Spawn || kind >= Kind::SynchronizesWith || thread::current().is_null() {
+    let counts = kind == Kind::ThreadStart || (Kind::Spawn..Kind::SynchronizesWith).contains(&kind);
+    if !counts || thread::current().is_null() {
         return;
     }
     enter((), |thread| {

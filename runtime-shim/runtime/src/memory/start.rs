@@ -31,6 +31,8 @@ pub(super) fn start() {
         && variable::start();
     if !mapped {
         kernel::say(NO_ROOM);
+        #[cfg(snag_memory)]
+        super::inert::disarm();
     }
     sample::start();
     STATE.store(if mapped { READY } else { INERT }, Ordering::Release);
