@@ -118,10 +118,9 @@ unsafe extern "C" fn exchange_if_c<W: Word>(
     }
 }
 
-unsafe extern "C" fn fence(order: u32, caller: Return) {
+extern "C" fn fence(order: u32) {
     core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
-    // SAFETY: the stub points at its own return address.
-    sync_var::fence(ordering(order), unsafe { caller.read() });
+    sync_var::fence(ordering(order));
 }
 
 macro_rules! stub {
@@ -233,7 +232,11 @@ extern "C" fn __tsan_atomic128_compare_exchange_weak() {
     core::arch::naked_asm!("jmp {to}", to = sym __tsan_atomic128_compare_exchange_strong)
 }
 
-stub!(__tsan_atomic_thread_fence, "rsi", fence);
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+extern "C" fn __tsan_atomic_thread_fence() {
+    core::arch::naked_asm!("jmp {to}", to = sym fence)
+}
 
 /// Orders nothing between threads.
 #[unsafe(naked)]

@@ -344,7 +344,14 @@ pub(super) unsafe fn after_fork_in_child() {
     own.history.attach(own.slot, own.epoch, own.number);
 }
 
-/// A clock that knows nothing, for tests.
+/// The tests that have threads of their own take turns: there are only so many slots.
+#[cfg(test)]
+pub(super) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A thread that knows nothing, for tests.
 #[cfg(test)]
 pub(super) fn test_thread(number: u32) -> Box<Thread> {
     // SAFETY: zeros are a thread, see its module.

@@ -405,7 +405,7 @@ fn end(object: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lifetime::test_thread;
+    use super::super::lifetime::{alone, test_thread};
     use super::*;
 
     fn knows(thread: &Thread, other: &Thread, epoch: u32) -> bool {
@@ -418,6 +418,7 @@ mod tests {
 
     #[test]
     fn who_locks_knows_what_the_last_holder_did_before_unlocking_and_no_more() {
+        let _alone = alone();
         let (mut one, mut two) = (test_thread(90_001), test_thread(90_002));
         event(&mut one, Kind::Acquire, Mode::Exclusive, 70_001, 0);
         let inside = one.epoch;
@@ -432,6 +433,7 @@ mod tests {
 
     #[test]
     fn readers_order_writers_and_not_each_other() {
+        let _alone = alone();
         let (mut one, mut two, mut writer) = (test_thread(90_003), test_thread(90_004), test_thread(90_005));
         event(&mut one, Kind::Acquire, Mode::Shared, 70_002, 0);
         let inside = one.epoch;
@@ -447,6 +449,7 @@ mod tests {
 
     #[test]
     fn a_message_tells_what_its_sender_did_before_it_and_not_after() {
+        let _alone = alone();
         let (mut sender, mut receiver) = (test_thread(90_006), test_thread(90_007));
         let mut epochs = [0; 100];
         for (number, epoch) in epochs.iter_mut().enumerate() {
@@ -466,6 +469,7 @@ mod tests {
 
     #[test]
     fn a_barrier_orders_generations_and_not_the_next_one_s_arrivals() {
+        let _alone = alone();
         let (mut fast, mut slow) = (test_thread(90_008), test_thread(90_009));
         let first = fast.epoch;
         event(&mut fast, Kind::BarrierArrive, Mode::Barrier, 70_004, 0);
@@ -482,6 +486,7 @@ mod tests {
 
     #[test]
     fn an_object_that_made_room_is_still_learnt_from() {
+        let _alone = alone();
         let (mut one, mut two) = (test_thread(90_010), test_thread(90_011));
         let object = 70_005;
         let inside = one.epoch;

@@ -384,3 +384,72 @@ pub(super) unsafe fn after_fork_in_child(own: *mut Thread) {
     }
     LIVE.store(u32::from(!own.is_null()), Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lifetime::{alone, test_thread};
+    use super::*;
+
+    fn owner(slot: u32) -> *mut Thread {
+        TABLE[slot as usize].owner.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_slot_goes_on_behind_the_epochs_of_its_last_thread() {
+        let _alone = alone();
+        let mut first = test_thread(80_001);
+        advance(&mut first);
+        let (slot, epoch) = (first.slot, first.epoch);
+        let mut second = test_thread(80_002);
+        assert_ne!(second.slot, slot);
+        second.clock.set(slot as usize, epoch as u16);
+        leave(&mut first);
+        // Who knows the last epoch of a free slot gets it.
+        let known = choose(&second.clock);
+        assert_eq!(known, Some(slot as usize));
+        leave(&mut second);
+    }
+
+    #[test]
+    fn a_sleeping_thread_loses_its_slot_and_gets_another_when_it_wakes() {
+        let _alone = alone();
+        let mut threads: Vec<_> = (0..SLOTS as u32).map(|number| test_thread(81_000 + number)).collect();
+        assert!(TABLE.iter().all(|slot| !slot.owner.load(Ordering::Relaxed).is_null()));
+        let sleeper = &mut threads[40];
+        let (slot, epoch) = (sleeper.slot, sleeper.epoch);
+        sleep(sleeper);
+        assert_eq!(sleeper.ignore, 1);
+        let mut robber = test_thread(82_000);
+        assert_eq!((robber.slot, robber.epoch > epoch), (slot, true));
+        assert_eq!(TABLE[slot as usize].stale.load(Ordering::Relaxed), 0);
+        let sleeper = &mut threads[40];
+        notice(sleeper);
+        assert_eq!((sleeper.ignore, owner(sleeper.slot)), (0, core::ptr::from_mut(&mut **sleeper)));
+        assert_ne!(sleeper.slot, slot);
+        assert_eq!(u32::from(sleeper.clock.epoch_of(slot as usize)), epoch);
+        // Its new slot was a running thread's, which notices and gets one, too.
+        for thread in threads.iter_mut().chain([&mut robber]) {
+            notice(thread);
+            assert!(thread.epoch > 0 && owner(thread.slot) == core::ptr::from_mut(&mut **thread));
+            leave(thread);
+        }
+        assert!(TABLE.iter().all(|slot| slot.stale.load(Ordering::Relaxed) == 0));
+    }
+
+    #[test]
+    fn epochs_without_end_begin_new_eras() {
+        let _alone = alone();
+        let (mut busy, mut other) = (test_thread(83_001), test_thread(83_002));
+        let before = era();
+        for _ in 0..(LAST_EPOCH as usize + 1) * (SLOTS + 2) {
+            advance(&mut busy);
+        }
+        assert!(era() > before);
+        other.clock.set(busy.slot as usize, LAST_EPOCH as u16);
+        refresh(&mut other, era());
+        assert_eq!(other.clock.epoch_of(busy.slot as usize), 0);
+        assert_eq!(u32::from(busy.clock.epoch_of(busy.slot as usize)), busy.epoch);
+        leave(&mut busy);
+        leave(&mut other);
+    }
+}

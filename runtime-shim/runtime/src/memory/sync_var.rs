@@ -381,22 +381,174 @@ pub(super) fn atomic_races(address: usize, mask: u32, write: bool) -> [Option<Ea
 }
 
 /// A fence, which the processor has made already.
-pub(super) fn fence(ordering: Ordering, _code: usize) {
+pub(super) fn fence(ordering: Ordering) {
     super::enter((), |thread| {
         slots::notice(thread);
-        if thread.ignore != 0 {
-            return;
-        }
-        slots::refresh(thread, slots::era());
-        if acquires(ordering) && thread.has_unacquired {
-            let unacquired = thread.unacquired.clone();
-            thread.clock.join(unacquired.entries());
-        }
-        if releases(ordering) {
-            thread.fenced = thread.clock.clone();
-            thread.has_fenced = true;
-            thread.fenced_after = thread.seq;
-            slots::advance(thread);
+        if thread.ignore == 0 {
+            slots::refresh(thread, slots::era());
+            fenced(thread, ordering);
         }
     });
+}
+
+fn fenced(thread: &mut Thread, ordering: Ordering) {
+    if acquires(ordering) && thread.has_unacquired {
+        let unacquired = thread.unacquired.clone();
+        thread.clock.join(unacquired.entries());
+    }
+    if releases(ordering) {
+        thread.fenced = thread.clock.clone();
+        thread.has_fenced = true;
+        thread.fenced_after = thread.seq;
+        slots::advance(thread);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lifetime::{alone, test_thread};
+    use super::super::variable::State;
+    use super::*;
+    use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+    /// An atomic of a test.
+    struct Atomic(Box<State>);
+
+    impl Atomic {
+        fn new() -> Atomic {
+            // SAFETY: zeros are a state.
+            Atomic(unsafe { Box::new(core::mem::zeroed()) })
+        }
+
+        fn load(&mut self, thread: &mut Thread, ordering: Ordering) {
+            learn(thread, &mut self.0, acquires(ordering), slots::era());
+        }
+
+        fn store(&mut self, thread: &mut Thread, ordering: Ordering) {
+            if give(thread, &mut self.0, false, releases(ordering), slots::era()) {
+                slots::advance(thread);
+            }
+        }
+
+        fn update(&mut self, thread: &mut Thread, ordering: Ordering) {
+            learn(thread, &mut self.0, acquires(ordering), slots::era());
+            if give(thread, &mut self.0, true, releases(ordering), slots::era()) {
+                slots::advance(thread);
+            }
+        }
+    }
+
+    /// Whether what `other` did in this epoch happened before.
+    fn knows(thread: &Thread, other: &Thread, epoch: u32) -> bool {
+        u32::from(thread.clock.epoch_of(other.slot as usize)) >= epoch
+    }
+
+    /// Three threads, and their end.
+    fn threads(test: impl FnOnce(&mut Thread, &mut Thread, &mut Thread)) {
+        let _alone = alone();
+        let mut threads = [1, 2, 3].map(|number| test_thread(60_000 + number));
+        let [one, two, three] = &mut threads;
+        test(one, two, three);
+        for thread in &mut threads {
+            slots::leave(thread);
+        }
+    }
+
+    #[test]
+    fn only_a_release_that_is_acquired_synchronizes() {
+        let orderings = [(Release, Acquire, true), (Release, Relaxed, false), (Relaxed, Acquire, false)];
+        for (store, load, synchronizes) in orderings.into_iter().chain([(SeqCst, SeqCst, true)]) {
+            threads(|one, two, _| {
+                let (mut atomic, before) = (Atomic::new(), one.epoch);
+                atomic.store(one, store);
+                atomic.load(two, load);
+                assert_eq!(knows(two, one, before), synchronizes, "{store:?} {load:?}");
+                assert!(!knows(two, one, before + 1));
+            });
+        }
+    }
+
+    #[test]
+    fn updates_continue_a_release_sequence_and_stores_end_it() {
+        threads(|one, two, three| {
+            let (mut atomic, before) = (Atomic::new(), one.epoch);
+            atomic.store(one, Release);
+            atomic.update(two, Relaxed);
+            atomic.load(three, Acquire);
+            assert!(knows(three, one, before) && !knows(two, one, before));
+        });
+        for ordering in [Relaxed, Release] {
+            threads(|one, two, three| {
+                let (mut atomic, before) = (Atomic::new(), one.epoch);
+                atomic.store(one, Release);
+                atomic.store(two, ordering);
+                atomic.load(three, Acquire);
+                assert!(!knows(three, one, before));
+                let mut own = Atomic::new();
+                own.store(one, Release);
+                own.store(one, Relaxed);
+                own.load(three, Acquire);
+                assert!(!knows(three, one, before), "C++20: not even its own thread's");
+            });
+        }
+    }
+
+    #[test]
+    fn who_updates_with_release_adds_to_what_is_there() {
+        threads(|one, two, three| {
+            let (mut atomic, first, second) = (Atomic::new(), one.epoch, two.epoch);
+            atomic.update(one, Release);
+            atomic.update(two, Release);
+            assert!(!knows(two, one, first));
+            atomic.update(three, AcqRel);
+            assert!(knows(three, one, first) && knows(three, two, second));
+        });
+    }
+
+    #[test]
+    fn fences_lend_their_orderings_to_relaxed_operations() {
+        threads(|one, two, _| {
+            let (mut atomic, before) = (Atomic::new(), one.epoch);
+            fenced(one, Release);
+            let after = one.epoch;
+            atomic.store(one, Relaxed);
+            atomic.load(two, Relaxed);
+            assert!(!knows(two, one, before));
+            fenced(two, Acquire);
+            assert!(knows(two, one, before) && !knows(two, one, after));
+        });
+        threads(|one, two, _| {
+            let (mut atomic, before) = (Atomic::new(), one.epoch);
+            fenced(one, Acquire);
+            atomic.store(one, Relaxed);
+            fenced(two, Acquire);
+            atomic.load(two, Acquire);
+            assert!(!knows(two, one, before), "neither fence releases, nor comes after the load");
+        });
+        threads(|one, two, _| {
+            let (mut atomic, before) = (Atomic::new(), one.epoch);
+            fenced(one, SeqCst);
+            atomic.update(one, Relaxed);
+            atomic.load(two, Relaxed);
+            fenced(two, SeqCst);
+            assert!(knows(two, one, before));
+        });
+    }
+
+    #[test]
+    fn what_a_thread_knows_already_it_need_not_learn_again() {
+        threads(|one, two, three| {
+            let mut atomic = Atomic::new();
+            let first = one.epoch;
+            atomic.store(one, Release);
+            atomic.update(two, AcqRel);
+            let second = two.epoch;
+            atomic.update(two, AcqRel);
+            atomic.update(one, Release);
+            assert_eq!(atomic.0.knower, 0, "one does not know what two has added");
+            atomic.load(three, Acquire);
+            assert!(knows(three, one, first) && knows(three, two, second));
+            assert!(!knows(one, two, second));
+        });
+    }
 }
