@@ -17,6 +17,8 @@
 use std::ffi::OsString;
 use std::ops::Range;
 
+use crate::build::cargo_config::values_of;
+
 /// The passes. At opt-level 0 the pass instruments atomics only, unless functions have the attribute
 /// that [`LLVM_OPTIONS`] forces upon them. It does not know `fetch_max` and `fetch_min`: these are made
 /// loops of compare-exchange before, as they would be afterwards.
@@ -56,8 +58,12 @@ const REMOVED: [&str; 3] = ["lto", "linker-plugin-lto", "passes"];
 /// Every flag there is: where they differ, so does what is compiled with them.
 #[must_use]
 pub fn all_flags() -> Vec<&'static str> {
-    [PASSES].into_iter().chain(LLVM_OPTIONS).chain(FLAGS).collect()
+    [PASSES].into_iter().chain(LLVM_OPTIONS).chain(FLAGS).chain([ASSEMBLY.1]).collect()
 }
+
+/// A crate that says its atomics in inline assembly, which no pass sees, unless it is asked to let the
+/// compiler make them: by its name, what is asked of it.
+const ASSEMBLY: (&str, &str) = ("portable_atomic", "--cfg=portable_atomic_sanitize_thread");
 
 /// Changes a command line of rustc, or of rustdoc for doctests, so that the crate is instrumented.
 pub fn instrument(arguments: &mut Vec<OsString>) {
@@ -82,6 +88,9 @@ pub fn instrument(arguments: &mut Vec<OsString>) {
     arguments.extend(FLAGS.map(OsString::from));
     if !has_debuginfo {
         arguments.push("-Cdebuginfo=1".into());
+    }
+    if values_of(arguments, "--crate-name").any(|name| name == ASSEMBLY.0) {
+        arguments.push(ASSEMBLY.1.into());
     }
 }
 
