@@ -15,10 +15,11 @@
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
 
-use super::access::{range, range_of, slow};
+use super::access::slow;
 use super::context::{FACTOR, WITHIN};
-use super::history::Nature;
+use super::event::Nature;
 use super::layout::{Cell, GRANULE, cells_at};
+use super::ranges::{range, range_of};
 use super::thread;
 
 #[repr(C, align(16))]

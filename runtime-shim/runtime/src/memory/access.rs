@@ -20,7 +20,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use snag_trace::{Flags, Kind, Mode};
 
 use super::cells;
-use super::history::{Event, Nature};
+use super::event::{Event, Nature};
 use super::layout::{CELLS, CLEARED, Cell, GRANULE, cells_at, mask_of};
 use super::place::Place;
 use super::thread::{self, Thread};
@@ -29,7 +29,7 @@ use crate::recorder;
 
 /// The calling thread's cell for an access to all bytes, as the fast paths compare it.
 #[inline(always)]
-fn key<const WRITE: bool>() -> Cell {
+pub(super) fn key<const WRITE: bool>() -> Cell {
     if WRITE { thread::key_write() } else { thread::key_read() }
 }
 
@@ -38,7 +38,7 @@ fn key<const WRITE: bool>() -> Cell {
 /// # Safety
 /// `thread` is the calling thread's.
 #[inline(always)]
-unsafe fn cell_of<const WRITE: bool>(thread: *mut Thread, mask: u32) -> Cell {
+pub(super) unsafe fn cell_of<const WRITE: bool>(thread: *mut Thread, mask: u32) -> Cell {
     // SAFETY: the caller's promise.
     let (slot, epoch) = unsafe { ((*thread).slot, (*thread).epoch) };
     Cell::new(mask, slot, epoch, !WRITE)
@@ -47,7 +47,7 @@ unsafe fn cell_of<const WRITE: bool>(thread: *mut Thread, mask: u32) -> Cell {
 /// # Safety
 /// `cells` is a granule's place in the shadow memory.
 #[inline(always)]
-unsafe fn load(cells: *const Cell) -> (u64, u64) {
+pub(super) unsafe fn load(cells: *const Cell) -> (u64, u64) {
     let halves = cells.cast::<u64>();
     // SAFETY: mapped and aligned. Other threads write there as well, by plain stores that are never torn
     // within a cell; volatile, so that each is read once.
@@ -60,7 +60,7 @@ fn granule((low, high): (u64, u64)) -> [Cell; CELLS] {
 
 /// A granule of two cells.
 #[inline(always)]
-fn both(first: Cell, second: Cell) -> __m128i {
+pub(super) fn both(first: Cell, second: Cell) -> __m128i {
     let low = u64::from(first.0) | u64::from(second.0) << 32;
     // SAFETY: SSE2 is part of x86-64.
     unsafe { _mm_cvtsi64_si128(low.cast_signed()) }
@@ -69,7 +69,7 @@ fn both(first: Cell, second: Cell) -> __m128i {
 /// # Safety
 /// As [`load`].
 #[inline(always)]
-unsafe fn store_all(cells: *mut Cell, first: Cell, second: Cell) {
+pub(super) unsafe fn store_all(cells: *mut Cell, first: Cell, second: Cell) {
     // SAFETY: mapped and aligned to 16; see `load`.
     unsafe { _mm_store_si128(cells.cast(), both(first, second)) };
 }
@@ -79,7 +79,7 @@ unsafe fn store_all(cells: *mut Cell, first: Cell, second: Cell) {
 /// # Safety
 /// As [`load`].
 #[inline(always)]
-unsafe fn is_known(cells: *const Cell, key: Cell, mask: u32) -> bool {
+pub(super) unsafe fn is_known(cells: *const Cell, key: Cell, mask: u32) -> bool {
     use core::arch::x86_64::{
         _mm_cmpeq_epi32, _mm_load_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi32,
     };
@@ -161,7 +161,7 @@ unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
 
 /// # Safety
 /// `thread` is the calling thread's.
-unsafe fn record_access(thread: *mut Thread, write: bool, address: usize, size: usize, pc: usize) {
+pub(super) unsafe fn record_access(thread: *mut Thread, write: bool, address: usize, size: usize, pc: usize) {
     let kind = if write { Kind::MemoryWrite } else { Kind::MemoryRead };
     let arg = address as u64 & ((1 << 48) - 1) | (size.min(0xffff) as u64) << 48;
     // SAFETY: the caller's promise.
@@ -178,7 +178,7 @@ unsafe fn record_access(thread: *mut Thread, write: bool, address: usize, size: 
 /// `thread` is the calling thread's.
 #[cold]
 #[inline(never)]
-unsafe fn remember(thread: *mut Thread) {
+pub(super) unsafe fn remember(thread: *mut Thread) {
     // SAFETY: the caller's promise.
     unsafe {
         (*thread).history.turn();
@@ -191,7 +191,7 @@ unsafe fn remember(thread: *mut Thread) {
 /// # Safety
 /// `thread` is the calling thread's.
 #[inline(always)]
-unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature: Nature) {
+pub(super) unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature: Nature) {
     let context = context::current();
     // SAFETY: the caller's promise; a thread that is followed has a history.
     unsafe {
@@ -207,7 +207,7 @@ unsafe fn log(thread: *mut Thread, address: usize, pc: usize, new: Cell, nature:
 /// # Safety
 /// `thread` is the calling thread's.
 #[inline(always)]
-unsafe fn is_ordered(thread: *mut Thread, cell: Cell) -> bool {
+pub(super) unsafe fn is_ordered(thread: *mut Thread, cell: Cell) -> bool {
     // SAFETY: the caller's promise; a clock is only changed by its own thread.
     cell.epoch() <= u32::from(unsafe { (*thread).clock.epoch_of(cell.slot()) })
 }
@@ -307,7 +307,7 @@ unsafe fn general<const WRITE: bool, const WHOLE: bool>(
 /// # Safety
 /// As [`load`].
 #[inline(always)]
-unsafe fn store(cells: *mut Cell, after: __m128i, cleared: u32) {
+pub(super) unsafe fn store(cells: *mut Cell, after: __m128i, cleared: u32) {
     // SAFETY: the caller's promise.
     unsafe {
         _mm_store_si128(cells.cast(), after);
@@ -357,7 +357,7 @@ unsafe fn crowded<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
 /// # Safety
 /// As [`general`]; `thread` is the calling thread's.
 #[inline(never)]
-unsafe fn settle<const WRITE: bool>(
+pub(super) unsafe fn settle<const WRITE: bool>(
     thread: *mut Thread,
     address: usize,
     pc: usize,
@@ -396,167 +396,6 @@ unsafe fn settle<const WRITE: bool>(
     if found.is_racing() || before[CELLS - 1] == Cell::ATOMICS {
         // SAFETY: see above.
         unsafe { verdict::met(thread, address, pc, new, nature, before, found) };
-    }
-}
-
-/// An access to `size` bytes from `start` that may lie in several granules.
-///
-/// # Safety
-/// The calling thread makes that access.
-#[inline(always)]
-pub(super) unsafe fn range<const WRITE: bool>(start: usize, size: usize, pc: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { range_of::<WRITE>(start, size, pc, Nature::Plain) }
-}
-
-/// As [`range`], of any nature.
-///
-/// # Safety
-/// As [`range`].
-#[inline(always)]
-pub(super) unsafe fn range_of<const WRITE: bool>(start: usize, size: usize, pc: usize, nature: Nature) {
-    let key = key::<WRITE>();
-    let mut at = start;
-    while at < start + size {
-        let mask = mask_of(at, start + size - at);
-        let cells = core::ptr::with_exposed_provenance::<Cell>(cells_at(at));
-        // SAFETY: a granule's place in the shadow memory.
-        if !unsafe { is_known(cells, key, mask) } {
-            // SAFETY: the caller's promise.
-            return unsafe { rest_of_range::<WRITE>(start, size, pc, nature, at) };
-        }
-        at = (at & !(GRANULE - 1)) + GRANULE;
-    }
-}
-
-/// The rest, from `at`, of a range of which the granules before show the access already.
-///
-/// # Safety
-/// As [`range`].
-#[inline(never)]
-unsafe fn rest_of_range<const WRITE: bool>(start: usize, size: usize, pc: usize, nature: Nature, at: usize) {
-    let thread = thread::current();
-    // SAFETY: the calling thread's, if not null.
-    unsafe {
-        if thread.is_null() || (*thread).ignore != 0 {
-            return;
-        }
-        if sample::records_all() {
-            record_access(thread, WRITE, start, size, pc);
-        }
-        (*thread).range = (start, size);
-        log_range::<WRITE>(thread, at, start + size - at, pc, nature);
-        settle_range::<WRITE>(thread, at, start + size, pc, nature);
-        (*thread).range = (0, 0);
-    }
-}
-
-/// # Safety
-/// `thread` is the calling thread's, not ignoring.
-unsafe fn log_range<const WRITE: bool>(
-    thread: *mut Thread,
-    start: usize,
-    size: usize,
-    pc: usize,
-    nature: Nature,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let new = cell_of::<WRITE>(thread, mask_of(start, size));
-        let granules = (start % GRANULE + size).div_ceil(GRANULE);
-        if granules == 1 {
-            return log(thread, start, pc, new, nature);
-        }
-        let context = context::current();
-        let event = Event::access(start, new, nature, Place::new(pc, context));
-        (*thread).history.append_range(event, granules, size);
-        if !(*thread).history.has_noted(context) {
-            remember(thread);
-        }
-    }
-}
-
-/// # Safety
-/// As [`log_range`].
-#[inline(always)]
-unsafe fn settle_range<const WRITE: bool>(
-    thread: *mut Thread,
-    start: usize,
-    end: usize,
-    pc: usize,
-    nature: Nature,
-) {
-    let key = key::<WRITE>();
-    let mut at = start;
-    while at < end {
-        let mask = mask_of(at, end - at);
-        let cells = core::ptr::with_exposed_provenance_mut::<Cell>(cells_at(at));
-        // SAFETY: a granule's place in the shadow memory, and the caller's promise.
-        unsafe {
-            if !is_known(cells, key, mask) {
-                one_of_range::<WRITE>(thread, at, pc, cells, cell_of::<WRITE>(thread, mask), nature);
-            }
-        }
-        at = (at & !(GRANULE - 1)) + GRANULE;
-    }
-}
-
-/// [`settle`], with a short way for the granules that ranges meet most often.
-///
-/// # Safety
-/// As [`settle`].
-#[inline(always)]
-unsafe fn one_of_range<const WRITE: bool>(
-    thread: *mut Thread,
-    at: usize,
-    pc: usize,
-    cells: *mut Cell,
-    new: Cell,
-    nature: Nature,
-) {
-    let cleared = CLEARED.load(Ordering::Relaxed);
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (low, high) = load(cells);
-        let (first, second) = (Cell(low as u32), Cell((low >> 32) as u32));
-        if high == 0 {
-            if low == 0 {
-                return store_all(cells, new, Cell::EMPTY);
-            }
-            if !first.is_empty()
-                && let Some(pair) = cells::pair::<WRITE>(first, second, new, |cell| is_ordered(thread, cell))
-            {
-                store(cells, both(pair.first, pair.second), cleared);
-                for cell in pair.met {
-                    if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
-                        verdict::ordered(thread, at, pc, new, nature, cell);
-                    }
-                }
-                return;
-            }
-        }
-        let cell_at = |index: usize| cells.add(index).read_volatile();
-        let mut rare = Cell::EMPTY;
-        if cell_at(CELLS - 1) != Cell::ATOMICS
-            && let Some(after) = cells::all::<WRITE>(
-                _mm_load_si128(cells.cast()),
-                cell_at,
-                new,
-                |cell| is_ordered(thread, cell),
-                |cell| {
-                    if verdict::is_rare(thread, new, cell, pc) {
-                        rare = cell;
-                    }
-                },
-            )
-        {
-            store(cells, after, cleared);
-            if !rare.is_empty() {
-                verdict::ordered(thread, at, pc, new, nature, rare);
-            }
-            return;
-        }
-        settle::<WRITE>(thread, at, pc, cells, new, nature);
     }
 }
 

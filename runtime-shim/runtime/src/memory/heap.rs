@@ -18,12 +18,12 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::history::Nature;
+use super::event::Nature;
 use super::layout::sync_word_at;
 use super::place::Place;
 use super::thread::{self, Thread};
 use super::variable::OF_HEAP;
-use super::{access, maps, observed, variable};
+use super::{maps, observed, ranges, variable};
 
 const BASE: u32 = 1 << 30;
 const ENDED: u32 = 1 << 29;
@@ -125,7 +125,7 @@ pub(super) fn ending(base: usize, room: usize, code: usize) {
     let thread = unsafe { thread::current().as_ref() };
     if thread.is_some_and(|thread| thread.ignore == 0 && !thread.busy) {
         // SAFETY: the calling thread gives the block back.
-        unsafe { access::range_of::<true>(base, room.min(COMPARED), code, Nature::Free) };
+        unsafe { ranges::range_of::<true>(base, room.min(COMPARED), code, Nature::Free) };
     }
     if thread.is_none() {
         return variable::forget(base & !3, room);

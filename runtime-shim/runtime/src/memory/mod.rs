@@ -32,6 +32,7 @@ mod cells;
 mod clock;
 mod context;
 mod counts;
+mod event;
 mod heap;
 mod history;
 #[cfg(snag_memory)]
@@ -44,6 +45,8 @@ mod maps;
 mod objects;
 mod observed;
 mod place;
+mod ranges;
+mod ring;
 mod sample;
 mod slots;
 mod start;

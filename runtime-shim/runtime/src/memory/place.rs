@@ -37,11 +37,6 @@ impl Place {
         (distance < WINDOWS_FROM as usize).then_some(Place(distance as u64 | u64::from(context) << 32))
     }
 
-    /// The code that returns to `pc`, called in the calling thread's context, which is made known.
-    pub(super) fn here(pc: usize) -> Place {
-        Place::new(pc, context::note_current())
-    }
-
     /// The code alone, as a number. 0 if it is not known.
     #[inline(always)]
     pub(super) const fn code(self) -> u32 {

@@ -28,7 +28,7 @@ use super::clock::{Clock, LANES, LAST_EPOCH, SLOTS};
 use super::counts;
 use super::lock::Lock;
 use super::thread::{self, Thread};
-use super::{history, kernel, layout};
+use super::{kernel, layout, ring};
 
 /// No slot.
 pub(super) const NONE: u32 = SLOTS as u32;
@@ -309,7 +309,7 @@ fn begin_era() {
     for (index, slot) in TABLE.iter().enumerate().filter(|(_, slot)| renewable(slot)) {
         slot.renewed.store(next, Ordering::Relaxed);
         slot.epoch.store(0, Ordering::Relaxed);
-        history::ring(index).forget();
+        ring::ring(index).forget();
     }
     if super::start::is_ready() {
         layout::CLEARED.fetch_add(1, Ordering::SeqCst);
@@ -380,7 +380,7 @@ pub(super) unsafe fn after_fork_in_child(own: *mut Thread) {
         if slot.owner.load(Ordering::Relaxed) != own {
             slot.owner.store(null_mut(), Ordering::Relaxed);
         }
-        history::ring(index).forget();
+        ring::ring(index).forget();
     }
     LIVE.store(u32::from(!own.is_null()), Ordering::Relaxed);
 }

@@ -12,11 +12,11 @@ use snag_trace::memory::{self, Access, AccessKind, Block, Conflict, MAX_STACK, O
 use snag_trace::{Kind, Mode};
 
 use super::cells::Found;
-use super::history::{self, Nature};
+use super::event::Nature;
 use super::layout::{CELLS, Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
-use super::{block, context, counts, observed, sample, sync_var, unwind};
+use super::{block, context, counts, observed, ring, sample, sync_var, unwind};
 use crate::recorder::{self, At};
 
 /// An access that the calling thread is making.
@@ -80,7 +80,7 @@ impl Earlier {
     /// The access that `cell` stands for, as the last `parts` that the history of its slot has of that
     /// time know it. `address` is any in its granule, `mask` the bytes that matter.
     fn plain(cell: Cell, address: usize, mask: u32, parts: usize) -> Earlier {
-        let known = history::find(cell, address, mask & cell.mask(), parts);
+        let known = ring::find(cell, address, mask & cell.mask(), parts);
         let (first, size) =
             (address & !(GRANULE - 1) | cell.mask().trailing_zeros() as usize, cell.mask().count_ones());
         Earlier {
