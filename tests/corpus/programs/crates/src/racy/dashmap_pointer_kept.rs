@@ -13,7 +13,9 @@ pub fn main() {
     map.insert(1, 0_u64);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let pointer = &raw mut *map.get_mut(&1).unwrap();
+            let mut guard = map.get_mut(&1).unwrap();
+            let pointer = &raw mut *guard;
+            drop(guard);
             LEFT.store(true, Ordering::Relaxed);
             // SAFETY: none, the guard is gone.
             unsafe { *pointer += 1 }; //~ data_race

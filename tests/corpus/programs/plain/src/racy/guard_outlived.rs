@@ -12,7 +12,9 @@ static LEFT: AtomicBool = AtomicBool::new(false);
 pub fn main() {
     thread::scope(|scope| {
         scope.spawn(|| {
-            let pointer = &raw mut *TOTAL.lock().unwrap();
+            let mut guard = TOTAL.lock().unwrap();
+            let pointer = &raw mut *guard;
+            drop(guard);
             LEFT.store(true, Ordering::Relaxed);
             // SAFETY: none, the guard is gone.
             unsafe { *pointer += 1 }; //~ data_race
