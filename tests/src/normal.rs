@@ -5,7 +5,9 @@ use std::path::Path;
 use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
-const TABLE: [(&str, &str); 6] = [
+const TABLE: [(&str, &str); 7] = [
+    // How much was forgotten of memory, which is more or less from run to run, or nothing.
+    (r"snag: races may be missing[^\n]*\n( {6}[^\n]*\n)*", ""),
     (r"\bthread-\d+", "thread-N"),
     (r"\b0x[0-9a-f]+", "0xADDRESS"),
     (r"\bprocess \d+\b", "process PID"),
@@ -88,6 +90,12 @@ mod tests {
         let repository = Path::new("/here");
         assert_eq!(normalize(one, repository), normalize(other, repository));
         assert!(normalize(one, repository).contains("$REPOSITORY/x/src/main.rs:3:1"));
+    }
+
+    #[test]
+    fn how_much_of_memory_was_forgotten_is_left_out() {
+        let report = "snag: no findings\nsnag: races may be missing: 3 that\n      are lost\nsnag: the end\n";
+        assert_eq!(normalize(report, Path::new("/here")), "snag: no findings\nsnag: the end\n");
     }
 
     #[test]
