@@ -120,11 +120,13 @@ unsafe fn follow(thread: *mut Thread) {
     if new.calls == 0 {
         new.calls = context::new_stack();
     }
-    // Core's own functions are instrumented, and may be called from here.
+    // Core's own functions are instrumented, and may be called from here; what is counted is recorded.
     new.ignore = 1;
+    new.busy = true;
     thread::set_current(thread);
     slots::enter(new);
     thread::set_frames(new.calls);
+    new.busy = false;
     new.ignore = u32::from(new.phase == Phase::Before);
 }
 
