@@ -40,8 +40,8 @@ fn operation<W: Word>(at: *mut W, kind: AccessKind, ordering: Ordering, caller: 
 }
 
 unsafe extern "C" fn load<W: Word>(at: *mut W, order: u32, caller: Return) -> W {
-    // SAFETY: the program's own operation, here and below.
     sync_var::perform(&operation(at, AccessKind::AtomicLoad, ordering(order), caller), || {
+        // SAFETY: the program's own operation.
         Outcome::read(unsafe { W::load(at) })
     })
 }

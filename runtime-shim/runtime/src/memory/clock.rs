@@ -19,6 +19,7 @@ pub(super) struct Clock([u16; SLOTS]);
 
 impl Clock {
     /// Nothing has happened.
+    #[cfg(test)]
     pub(super) const ZERO: Clock = Clock([0; SLOTS]);
 
     /// The last epoch of `slot` that happened before; `slot` is below 256.
@@ -54,6 +55,7 @@ impl Clock {
     }
 
     /// Whether this knows all that `other` knows.
+    #[cfg(test)]
     pub(super) fn covers(&self, other: &[u16]) -> bool {
         other.iter().zip(&self.0).all(|(theirs, ours)| theirs <= ours)
     }

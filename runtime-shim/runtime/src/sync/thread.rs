@@ -172,7 +172,6 @@ pub struct Detaching {
 
 impl Detaching {
     /// `drops` if dropping the thread's result runs the program's code.
-    #[must_use]
     pub fn new(drops: bool) -> Detaching {
         Detaching { _ignored: (!drops).then(Ignored::new) }
     }
