@@ -11,8 +11,10 @@
 //! * std is instrumented by the same pass with the same options ([`crate::build::std_bitcode`]).
 //!
 //! Known misses: accesses wider than 16 bytes that the user's code makes by intrinsics of its own
-//! (the pass knows no wider ones), inline assembly, and code that another compiler made. A release by a
-//! read-modify-write that changes nothing, `fetch_add(0, Release)`, which LLVM makes a fence and a load of.
+//! (the pass knows no wider ones), inline assembly, code that another compiler made, and `fetch_max` and
+//! `fetch_min`, which the pass leaves alone (who reads what they wrote is then ordered after everything,
+//! so that they hide races and make none). A release by a read-modify-write that changes nothing,
+//! `fetch_add(0, Release)`, which LLVM makes a fence and a load of.
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -20,9 +22,9 @@ use std::ops::Range;
 use crate::build::cargo_config::values_of;
 
 /// The passes. At opt-level 0 the pass instruments atomics only, unless functions have the attribute
-/// that [`LLVM_OPTIONS`] forces upon them. It does not know `fetch_max` and `fetch_min`: these are made
-/// loops of compare-exchange before, as they would be afterwards.
-pub const PASSES: &str = "forceattrs,tsan-module,function(atomic-expand,tsan)";
+/// that [`LLVM_OPTIONS`] forces upon them. `atomic-expand` must not come before it: it makes loops of
+/// compare-exchange of `fetch_or` and its like, whose first load is a plain one.
+pub const PASSES: &str = "forceattrs,tsan-module,function(tsan)";
 
 /// Whether functions say that they are entered and left: gives the stacks of earlier accesses.
 const FUNCTION_ENTRY_EXIT: bool = true;
