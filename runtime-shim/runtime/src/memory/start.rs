@@ -1,6 +1,6 @@
 //! The beginning: the planes are mapped, and the main thread is followed if the process is recorded.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::{heap, kernel, layout, lifetime, sample, variable};
 use crate::recorder;
@@ -11,6 +11,7 @@ const READY: u8 = 2;
 const INERT: u8 = 3;
 
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+static DISTRUSTED: AtomicBool = AtomicBool::new(false);
 
 const NO_ROOM: &str = "snag: the memory layer cannot reserve its address space (48 TiB), which a limit \
                        such as `ulimit -v` forbids; help: --no-memory\n";
@@ -44,7 +45,12 @@ pub(super) fn start() {
 
 /// Something that would have ordered accesses was lost: nothing is believed any more.
 pub(super) fn distrust() {
-    STATE.store(INERT, Ordering::Release);
+    DISTRUSTED.store(true, Ordering::Relaxed);
+}
+
+/// Whether what the clocks say is to be believed.
+pub(super) fn is_trusted() -> bool {
+    !DISTRUSTED.load(Ordering::Relaxed)
 }
 
 /// Called by the constructor of each object that the `tsan` pass has instrumented.

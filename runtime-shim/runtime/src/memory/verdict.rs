@@ -16,7 +16,7 @@ use super::event::Nature;
 use super::layout::{CELLS, Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
-use super::{block, context, counts, observed, ring, sample, sync_var, unwind};
+use super::{block, context, counts, observed, ring, sample, start, sync_var, unwind};
 use crate::recorder::{self, At};
 
 /// An access that the calling thread is making.
@@ -229,6 +229,9 @@ fn is_new(now: &Now, earlier: &Earlier) -> bool {
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn race(thread: *mut Thread, now: &Now, earlier: &Earlier) {
+    if !start::is_trusted() {
+        return;
+    }
     if !is_new(now, earlier) {
         return counts::REPEATS.add();
     }
