@@ -239,9 +239,6 @@ fn add_missing_order(
     earlier: &Side<'_>,
     later: &Side<'_>,
 ) {
-    if earlier.access.after == 0 {
-        return;
-    }
     let (then, now) = (case.thread(earlier.thread), case.thread(later.thread));
     let own = &execution.thread(earlier.thread).events;
     let done = own.iter().map(|&event| &execution.events[event as usize]);
@@ -249,6 +246,8 @@ fn add_missing_order(
         done.filter(|event| event.seq > earlier.access.after && event.seq < remark.seq).collect();
     let offer = between.iter().rev().find_map(|event| Some((*event, offered(case, event)?)));
     let note = match offer {
+        // It is not known whether that came after the access.
+        Some(_) if earlier.access.after == 0 => return,
         Some((event, (did, missed))) => {
             let place = case.place(event.site).map(|place| at(&place));
             let place = place.or_else(|| locked(case, execution, event)).unwrap_or_default();
@@ -407,6 +406,8 @@ mod tests {
         assert!(said(&finding).contains("which locks `t2` held is no longer known"));
         let without = one("3 race write8@9 2 write8 static\n2 lock m");
         assert!(said(&without).contains("neither thread holds a lock"));
+        assert!(said(&without).contains("releases no lock, sends nothing and does not end"));
+        assert!(!said(&finding).contains("released"), "{}", said(&finding));
     }
 
     #[test]
