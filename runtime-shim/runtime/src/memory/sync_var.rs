@@ -161,7 +161,8 @@ fn finish(
     drop(variable);
     let value = written.or(read).unwrap_or(0);
     check_plain(thread, operation, past, value);
-    if is_new_to_thread {
+    // Also where the clock knows the write: a clock may know too much, and the trace must not lose an order.
+    if sees_new {
         observed::saw(thread, &Sight { head, ..sight }, operation, past);
     }
     if !is_written {
