@@ -85,9 +85,10 @@ macro_rules! around {
                 $before;
                 // SAFETY: libc's function of this name takes these arguments, and the rest is the
                 // caller's promise, which is that of libc's function.
-                let $outcome = unsafe { jump($($argument),*) };
+                let result = unsafe { jump($($argument),*) };
+                let $outcome = &result;
                 $after;
-                $outcome
+                result
             }
         )*
     };
@@ -122,6 +123,9 @@ mod libc_function {
     }
 }
 
+/// Orders nothing.
+const fn nothing() {}
+
 /// Hands on through a descriptor.
 fn hands(descriptor: c_int) {
     if crate::recorder::on() && hands_on(descriptor) {
@@ -138,61 +142,61 @@ fn takes(descriptor: c_int, succeeded: bool) {
 
 around! {
     write as snag_write(fd: c_int, bytes: *const c_void, len: usize) -> isize,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     writev as snag_writev(fd: c_int, parts: *const c_void, count: c_int) -> isize,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     send as snag_send(fd: c_int, bytes: *const c_void, len: usize, flags: c_int) -> isize,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     sendto as snag_sendto(
         fd: c_int, bytes: *const c_void, len: usize, flags: c_int, to: *const c_void, to_len: u32
     ) -> isize,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     sendmsg as snag_sendmsg(fd: c_int, message: *const c_void, flags: c_int) -> isize,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     shutdown as snag_shutdown(fd: c_int, how: c_int) -> c_int,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     close as snag_close(fd: c_int) -> c_int,
-        before hands(fd), after |result| ();
+        before hands(fd), after |_result| nothing();
     epoll_ctl as snag_epoll_ctl(epoll: c_int, operation: c_int, fd: c_int, event: *mut c_void) -> c_int,
-        before gives(KERNEL), after |result| ();
+        before gives(KERNEL), after |_result| nothing();
     read as snag_read(fd: c_int, bytes: *mut c_void, len: usize) -> isize,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     readv as snag_readv(fd: c_int, parts: *const c_void, count: c_int) -> isize,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     recv as snag_recv(fd: c_int, bytes: *mut c_void, len: usize, flags: c_int) -> isize,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     recvfrom as snag_recvfrom(
         fd: c_int, bytes: *mut c_void, len: usize, flags: c_int, from: *mut c_void, from_len: *mut u32
     ) -> isize,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     recvmsg as snag_recvmsg(fd: c_int, message: *mut c_void, flags: c_int) -> isize,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     accept as snag_accept(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     accept4 as snag_accept4(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int) -> c_int,
-        before (), after |result| takes(fd, result >= 0);
+        before nothing(), after |result| takes(fd, *result >= 0);
     connect as snag_connect(fd: c_int, address: *const c_void, len: u32) -> c_int,
-        before hands(fd), after |result| takes(fd, result == 0);
+        before hands(fd), after |result| takes(fd, *result == 0);
     poll as snag_poll(descriptors: *mut c_void, count: usize, time: c_int) -> c_int,
-        before (), after |result| if result > 0 { learns(KERNEL) };
+        before nothing(), after |result| if *result > 0 { learns(KERNEL) };
     ppoll as snag_ppoll(
         descriptors: *mut c_void, count: usize, time: *const c_void, signals: *const c_void
     ) -> c_int,
-        before (), after |result| if result > 0 { learns(KERNEL) };
+        before nothing(), after |result| if *result > 0 { learns(KERNEL) };
     epoll_wait as snag_epoll_wait(epoll: c_int, events: *mut c_void, count: c_int, time: c_int) -> c_int,
-        before (), after |result| if result > 0 { learns(KERNEL) };
+        before nothing(), after |result| if *result > 0 { learns(KERNEL) };
     epoll_pwait as snag_epoll_pwait(
         epoll: c_int, events: *mut c_void, count: c_int, time: c_int, signals: *const c_void
     ) -> c_int,
-        before (), after |result| if result > 0 { learns(KERNEL) };
+        before nothing(), after |result| if *result > 0 { learns(KERNEL) };
     pthread_barrier_wait as snag_pthread_barrier_wait(barrier: *mut Opaque) -> c_int,
         before gives(barrier.addr()), after |result| learns(barrier.addr());
     pthread_spin_lock as snag_pthread_spin_lock(lock: *mut Opaque) -> c_int,
-        before (), after |result| learns(lock.addr());
+        before nothing(), after |result| learns(lock.addr());
     pthread_spin_trylock as snag_pthread_spin_trylock(lock: *mut Opaque) -> c_int,
-        before (), after |result| if result == 0 { learns(lock.addr()) };
+        before nothing(), after |result| if *result == 0 { learns(lock.addr()) };
     pthread_spin_unlock as snag_pthread_spin_unlock(lock: *mut Opaque) -> c_int,
-        before gives(lock.addr()), after |result| ();
+        before gives(lock.addr()), after |_result| nothing();
 }
 
 /// What a thread is about to initialise by `pthread_once`.

@@ -378,10 +378,18 @@ mod exported {
         known(size, code, || unsafe { snag_real_rust_alloc_zeroed(size, alignment) })
     }
 
-    unsafe extern "C" fn rust_dealloc(base: usize, size: usize, alignment: usize, code: usize) {
-        if heap::is_on() && heap::is_custom(base) {
+    /// A custom block is about to end. How large it is must not be taken from the caller: LLVM leaves out
+    /// what it sees that the program's allocator does not look at.
+    fn ending(base: usize, code: usize) {
+        if heap::is_on()
+            && let Some(size) = heap::custom_size(base)
+        {
             heap::ending(base, size, code);
         }
+    }
+
+    unsafe extern "C" fn rust_dealloc(base: usize, size: usize, alignment: usize, code: usize) {
+        ending(base, code);
         // SAFETY: as above.
         unsafe { snag_real_rust_dealloc(base, size, alignment) };
     }
@@ -393,9 +401,7 @@ mod exported {
         new: usize,
         code: usize,
     ) -> usize {
-        if heap::is_on() && heap::is_custom(base) {
-            heap::ending(base, old, code);
-        }
+        ending(base, code);
         // SAFETY: as above.
         known(new, code, || unsafe { snag_real_rust_realloc(base, old, alignment, new) })
     }

@@ -272,10 +272,12 @@ fn block_at(base: usize) -> Option<Found> {
     })
 }
 
-/// Whether a block at `base` is one of Rust's own allocator that is not libc's.
-pub(super) fn is_custom(base: usize) -> bool {
+/// The size of the block at `base`, as it was asked for, if it is of an allocator of Rust that is not
+/// libc's.
+pub(super) fn custom_size(base: usize) -> Option<usize> {
     let word = variable::note_at(base);
-    word & BASE != 0 && word & CUSTOM != 0
+    let is_custom = word & BASE != 0 && word & CUSTOM != 0;
+    is_custom.then(|| (variable::note_at(base + 8) & NUMBER) as usize)
 }
 
 #[cfg(test)]

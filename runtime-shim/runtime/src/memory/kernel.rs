@@ -9,6 +9,7 @@ pub(super) const SYS_MREMAP: usize = 25;
 pub(super) const SYS_SIGALTSTACK: usize = 131;
 const SYS_MPROTECT: usize = 10;
 const SYS_EXIT_GROUP: usize = 231;
+const SYS_MINCORE: usize = 27;
 const SYS_MADVISE: usize = 28;
 const SYS_SCHED_YIELD: usize = 24;
 
@@ -72,6 +73,14 @@ pub(super) fn map_at(at: usize, len: usize) -> bool {
         unsafe { call(SYS_MADVISE, [at, len, advice, 0, 0, 0]) };
     }
     true
+}
+
+/// Sets the lowest bit for each of the pages from `at` that is in memory; changes nothing if the kernel
+/// does not know.
+pub(super) fn find_resident(at: usize, pages: &mut [u8]) {
+    let bytes = pages.as_mut_ptr().expose_provenance();
+    // SAFETY: the kernel writes one byte for each page.
+    unsafe { call(SYS_MINCORE, [at, pages.len() * PAGE, bytes, 0, 0, 0]) };
 }
 
 /// Makes the pages from `at` zero again and gives their memory back.

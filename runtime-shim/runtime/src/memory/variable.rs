@@ -25,7 +25,7 @@ use super::layout::{Cell, GRANULE, cells_at, sync_word_at};
 use super::lock::{Held, Lock};
 use super::place::Place;
 use super::stored::Stored;
-use super::{maps, slots};
+use super::{kernel, maps, slots};
 
 /// In a word of the sync plane: it is the heap's.
 pub(super) const OF_HEAP: u32 = 1 << 31;
@@ -440,6 +440,26 @@ fn sweep(last: u32) {
 /// Forgets the variables, and what the heap has noted, of `len` bytes from `address`, aligned to 4.
 #[inline]
 pub(super) fn forget(address: usize, len: usize) {
+    const MANY: usize = 64 * kernel::PAGE;
+    if len < MANY {
+        return forget_each(address, len);
+    }
+    // Pages of the plane that nobody ever wrote to are not to be made by looking at them.
+    let mut at = address;
+    while at < address + len {
+        let mut there = [1; MANY / kernel::PAGE];
+        kernel::find_resident(sync_word_at(at) & !(kernel::PAGE - 1), &mut there);
+        for there in there {
+            let next = ((at & !(kernel::PAGE - 1)) + kernel::PAGE).min(address + len);
+            if there & 1 != 0 {
+                forget_each(at, next - at);
+            }
+            at = next;
+        }
+    }
+}
+
+fn forget_each(address: usize, len: usize) {
     use core::arch::x86_64::{_mm_cmpeq_epi32, _mm_loadu_si128, _mm_movemask_epi8, _mm_setzero_si128};
     let mut at = address;
     let end = address + len;
