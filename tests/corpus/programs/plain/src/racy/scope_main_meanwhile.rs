@@ -9,9 +9,9 @@ pub fn main() {
     thread::scope(|scope| {
         scope.spawn(|| {
             // SAFETY: none, the scope's owner writes meanwhile.
-            unsafe { *data.get() += 1 }; //~ data_race
+            unsafe { *data.get() += 13 }; //~ data_race
         });
         // SAFETY: none, see above.
-        unsafe { *data.get() += 1 }; //~ data_race
+        unsafe { *data.get() += 13 }; //~ data_race
     });
 }
