@@ -189,7 +189,7 @@ mod tests {
     fn an_option_of_llvm_that_the_user_gives_is_not_given_again() {
         let ours = "-Cllvm-args=-tsan-distinguish-volatile=1";
         assert!(has(&instrumented("a.rs"), ours));
-        assert!(!has(&instrumented("-C llvm-args=-x=1\u{20}--tsan-distinguish-volatile=0"), ours));
+        assert!(!has(&instrumented("-C llvm-args=-x=1\t--tsan-distinguish-volatile=0"), ours));
         let attribute = "-Cllvm-args=-force-attribute=sanitize_thread";
         assert!(has(&instrumented("-Cllvm-args=-force-attribute=cold"), attribute));
     }

@@ -87,6 +87,7 @@ macro_rules! around {
                 // caller's promise, which is that of libc's function.
                 let result = unsafe { jump($($argument),*) };
                 let $outcome = &result;
+                let _ = $outcome;
                 $after;
                 result
             }
