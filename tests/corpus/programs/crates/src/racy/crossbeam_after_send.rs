@@ -10,7 +10,8 @@ pub fn main() {
     let mut data = 0_u64;
     let data = Pointer(&raw mut data);
     thread::scope(|scope| {
-        scope.spawn(move || {
+        // Lent, for a channel whose end is gone says so to the other.
+        scope.spawn(|| {
             sender.send(data).unwrap();
             // SAFETY: none, the receiver has it.
             unsafe { *data.get() += 1 }; //~ data_race

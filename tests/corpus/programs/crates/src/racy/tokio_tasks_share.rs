@@ -12,7 +12,7 @@ pub fn main() {
         let tasks = [(); 2].map(|()| {
             let (data, both) = (data.clone(), both.clone());
             tokio::spawn(async move {
-                both.wait();
+                tokio::task::block_in_place(|| both.wait());
                 // SAFETY: none, both tasks do it.
                 unsafe { *data.get() += 1 }; //~ data_race
             })
