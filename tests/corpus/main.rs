@@ -4,7 +4,8 @@
 //! ```text
 //! cargo test -p snag-tests --test corpus                    each program once
 //! cargo test -p snag-tests --test corpus -- release_seq     those whose name contains a word
-//! SNAG_REPEAT=100 cargo test -p snag-tests --test corpus    a hundred times, and every time right
+//! SNAG_REPEAT=100 cargo test -p snag-tests --test corpus    a hundred times: never a false report, and of a
+//!                                                           race at most five misses, which are told
 //! SNAG_RELEASE=1 cargo test -p snag-tests --test corpus     optimised
 //! ```
 //!
