@@ -244,7 +244,7 @@ unsafe fn few<const WRITE: bool, const WHOLE: bool>(address: usize, pc: usize, c
         };
         let mut sample = Cell::EMPTY;
         for cell in pair.met {
-            if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
+            if !cell.is_empty() && sample::is_rare(&(*thread).history, pc as u32, cell) {
                 sample = cell;
             }
         }
@@ -279,21 +279,19 @@ unsafe fn general<const WRITE: bool, const WHOLE: bool>(
         if cell_at(CELLS - 1) == Cell::ATOMICS {
             return crowded::<WRITE>(address, pc, cells, mask);
         }
-        let after = cells::all::<WRITE>(
-            _mm_load_si128(cells.cast()),
-            cell_at,
-            new,
-            |cell| is_ordered(thread, cell),
-            |cell| {
-                if verdict::is_rare(thread, new, cell, pc) {
-                    sample = cell;
-                }
-            },
-        );
+        let lanes = _mm_load_si128(cells.cast());
+        let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| is_ordered(thread, cell));
         let context = context::current();
-        let (Some(after), Some(place)) = (after, Place::near(pc, context)) else {
+        let (Some((after, mut met)), Some(place)) = (after, Place::near(pc, context)) else {
             return crowded::<WRITE>(address, pc, cells, mask);
         };
+        while met != 0 {
+            let cell = cell_at(met.trailing_zeros() as usize);
+            if sample::is_rare(&(*thread).history, pc as u32, cell) {
+                sample = cell;
+            }
+            met &= met - 1;
+        }
         let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
         store(cells, after, cleared);
         if full || !(*thread).history.has_noted(context) || !sample.is_empty() {
@@ -388,7 +386,7 @@ pub(super) unsafe fn settle<const WRITE: bool>(
     for (index, cell) in before.into_iter().enumerate() {
         // SAFETY: see above.
         unsafe {
-            if found.is_met(index) && verdict::is_rare(thread, new, cell, pc) {
+            if found.is_met(index) && sample::is_rare(&(*thread).history, pc as u32, cell) {
                 verdict::ordered(thread, address, pc, new, nature, cell);
             }
         }

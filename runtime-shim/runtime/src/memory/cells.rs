@@ -12,8 +12,8 @@
 
 use core::arch::x86_64::{
     __m128i, _mm_and_si128, _mm_andnot_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_loadu_si128,
-    _mm_movemask_ps, _mm_or_si128, _mm_set1_epi32, _mm_setzero_si128, _mm_slli_epi32, _mm_srai_epi32,
-    _mm_xor_si128,
+    _mm_movemask_ps, _mm_or_si128, _mm_set1_epi32, _mm_setzero_si128, _mm_shuffle_epi32, _mm_slli_epi32,
+    _mm_srai_epi32, _mm_xor_si128,
 };
 
 use super::layout::{CELLS, Cell};
@@ -164,17 +164,16 @@ fn without(cells: __m128i, bits: u32) -> __m128i {
 /// All bits of one cell.
 static LANE: [[u32; CELLS]; CELLS] = [[!0, 0, 0, 0], [0, !0, 0, 0], [0, 0, !0, 0], [0, 0, 0, !0]];
 
-/// The granule of `cells` after access `new`, a write if `WRITE`. `cell_at` gives each by itself, `met` is
-/// given those that conflict and are ordered before the access. `None`, which `met` may come before, if it
-/// races or another cell has to be given up for it. For granules without atomics.
+/// The granule of `cells` after access `new`, a write if `WRITE`, and the set of those that conflict and are
+/// ordered before it. `cell_at` gives each by itself. `None` if it races or another cell has to be given up
+/// for it. For granules without atomics.
 #[inline(always)]
 pub(super) fn all<const WRITE: bool>(
     cells: __m128i,
     cell_at: impl Fn(usize) -> Cell,
     new: Cell,
     is_ordered: impl Fn(Cell) -> bool,
-    mut met: impl FnMut(Cell),
-) -> Option<__m128i> {
+) -> Option<(__m128i, u32)> {
     const MASK: u32 = 0xff00_0000;
     // SAFETY: SSE2 is part of x86-64, here and below.
     let (news, differs, kinds) = unsafe {
@@ -186,34 +185,38 @@ pub(super) fn all<const WRITE: bool>(
     let covered = set(without(cells, !new.0 & MASK)) & if WRITE { !0 } else { set(kinds) };
     let mut free = set(without(cells, !0)) | set(own) & covered;
     let mut others = !(set(own) | apart | if WRITE { 0 } else { set(kinds) }) & ((1 << CELLS) - 1);
+    let met = others;
     while others != 0 {
-        let cell = cell_at(others.trailing_zeros() as usize);
-        if !is_ordered(cell) {
+        if !is_ordered(cell_at(others.trailing_zeros() as usize)) {
             return None;
         }
-        met(cell);
         free |= others & others.wrapping_neg() & covered;
         others &= others - 1;
     }
-    let continued = set(same);
-    if continued != 0 {
-        let joined = Cell(cell_at(continued.trailing_zeros() as usize).0 | new.0);
+    if set(same) != 0 {
+        // By no way through other registers: the next access to the granule waits for this one's store.
         // SAFETY: see above.
-        return Some(unsafe {
-            let outgrown = _mm_andnot_si128(same, _mm_and_si128(own, without(cells, !joined.0 & MASK)));
+        let after = unsafe {
+            let continued = _mm_and_si128(cells, same);
+            let pairs = _mm_or_si128(continued, _mm_shuffle_epi32::<0b0100_1110>(continued));
+            let joined = _mm_or_si128(news, _mm_or_si128(pairs, _mm_shuffle_epi32::<0b1011_0001>(pairs)));
+            let outgrown = _mm_and_si128(own, without(_mm_andnot_si128(joined, cells), MASK));
+            let outgrown = _mm_andnot_si128(same, outgrown);
             let outgrown =
                 if WRITE { outgrown } else { _mm_and_si128(outgrown, _mm_srai_epi32::<31>(kinds)) };
             _mm_andnot_si128(outgrown, _mm_or_si128(cells, _mm_and_si128(news, same)))
-        });
+        };
+        return Some((after, met));
     }
     if free == 0 {
         return None;
     }
     // SAFETY: see above; `free` has no bit that is no cell's.
-    Some(unsafe {
+    let after = unsafe {
         let lane = _mm_loadu_si128(LANE.as_ptr().add(free.trailing_zeros() as usize).cast());
         _mm_or_si128(_mm_andnot_si128(lane, cells), _mm_and_si128(lane, news))
-    })
+    };
+    Some((after, met))
 }
 
 impl Found {
@@ -321,15 +324,14 @@ mod tests {
         cells: [Cell; CELLS],
         new: Cell,
         is_ordered: impl Fn(Cell) -> bool,
-    ) -> Option<([Cell; CELLS], Vec<Cell>)> {
-        let mut met = Vec::new();
-        let after = if new.is_read() {
-            all::<false>(lanes(cells), |at| cells[at], new, is_ordered, |cell| met.push(cell))
+    ) -> Option<([Cell; CELLS], u32)> {
+        let (after, met) = if new.is_read() {
+            all::<false>(lanes(cells), |at| cells[at], new, is_ordered)?
         } else {
-            all::<true>(lanes(cells), |at| cells[at], new, is_ordered, |cell| met.push(cell))
+            all::<true>(lanes(cells), |at| cells[at], new, is_ordered)?
         };
         // SAFETY: as in `lanes`.
-        after.map(|after| (unsafe { core::mem::transmute::<__m128i, [Cell; CELLS]>(after) }, met))
+        Some((unsafe { core::mem::transmute::<__m128i, [Cell; CELLS]>(after) }, met))
     }
 
     /// The granule after the access, if all others are ordered before it.
@@ -471,7 +473,7 @@ mod tests {
                 continue;
             };
             assert!(!found.is_racing());
-            assert_eq!(met.len(), (0..CELLS).filter(|&index| found.is_met(index)).count());
+            assert_eq!(met, set(found, Found::is_met));
             assert!(after.iter().any(|cell| cell.same_but_bytes(new) && new.mask() & !cell.mask() == 0));
             for (before, after) in cells.into_iter().zip(after) {
                 let joined = Cell(before.0 | new.0);

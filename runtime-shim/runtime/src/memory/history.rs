@@ -35,7 +35,7 @@ pub(super) struct History {
 }
 
 /// After how many parts frequent meetings are counted anew.
-const RECOUNTED: u32 = 8;
+const RECOUNTED: u32 = 64;
 /// Contexts of which a thread remembers that they are known: a power of two.
 const NOTED: usize = 32;
 /// Meetings of which a thread remembers that they are frequent.

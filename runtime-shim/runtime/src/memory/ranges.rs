@@ -146,7 +146,7 @@ unsafe fn one_of_range<const WRITE: bool>(
             {
                 store(cells, both(pair.first, pair.second), cleared);
                 for cell in pair.met {
-                    if !cell.is_empty() && verdict::is_rare(thread, new, cell, pc) {
+                    if !cell.is_empty() && sample::is_rare(&(*thread).history, pc as u32, cell) {
                         verdict::ordered(thread, at, pc, new, nature, cell);
                     }
                 }
@@ -154,25 +154,24 @@ unsafe fn one_of_range<const WRITE: bool>(
             }
         }
         let cell_at = |index: usize| cells.add(index).read_volatile();
-        let mut rare = Cell::EMPTY;
-        if cell_at(CELLS - 1) != Cell::ATOMICS
-            && let Some(after) = cells::all::<WRITE>(
-                _mm_load_si128(cells.cast()),
-                cell_at,
-                new,
-                |cell| is_ordered(thread, cell),
-                |cell| {
-                    if verdict::is_rare(thread, new, cell, pc) {
+        if cell_at(CELLS - 1) != Cell::ATOMICS {
+            let lanes = _mm_load_si128(cells.cast());
+            let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| is_ordered(thread, cell));
+            if let Some((after, mut met)) = after {
+                let mut rare = Cell::EMPTY;
+                while met != 0 {
+                    let cell = cell_at(met.trailing_zeros() as usize);
+                    if sample::is_rare(&(*thread).history, pc as u32, cell) {
                         rare = cell;
                     }
-                },
-            )
-        {
-            store(cells, after, cleared);
-            if !rare.is_empty() {
-                verdict::ordered(thread, at, pc, new, nature, rare);
+                    met &= met - 1;
+                }
+                store(cells, after, cleared);
+                if !rare.is_empty() {
+                    verdict::ordered(thread, at, pc, new, nature, rare);
+                }
+                return;
             }
-            return;
         }
         settle::<WRITE>(thread, at, pc, cells, new, nature);
     }

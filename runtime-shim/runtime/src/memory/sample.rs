@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use snag_trace::layout::MEMORY_ENV;
 
 use super::history::{FREQUENT, History};
+use super::layout::Cell;
 use super::maps;
 
 /// How many of each are recorded at first.
@@ -112,28 +113,29 @@ pub(super) fn times(slot: usize, code: u32, other: usize, kinds: u32) -> u32 {
     count(table, key, (code ^ code >> 11) as usize * 5 + way as usize)
 }
 
-/// The number of a meeting of an access at `code` with one of slot `other`, and where a thread has it if
-/// it is frequent.
+/// The number of a meeting of an access at `code` with `cell`, and where a thread has it if it is
+/// frequent. Few instructions, as nearly every access to shared memory asks.
 #[inline(always)]
-const fn meeting(code: u32, other: usize, kinds: u32) -> (u32, usize) {
-    let key = code.rotate_left(6) ^ ((other % OTHERS) as u32) << 2 ^ kinds | 1 << 31;
-    (key, ((code >> 8 ^ code) as usize + other * 4 + kinds as usize) % FREQUENT)
+const fn meeting(code: u32, cell: Cell) -> (u32, usize) {
+    let key = code.wrapping_add(cell.0 & (Cell::SLOT | 1));
+    (key, key.wrapping_add(key >> 16) as usize % FREQUENT)
 }
 
-/// Whether the meeting of an access at `code` with one of slot `other`, both ordered, may have to be
-/// told. `kinds` is any number below 4. [`is_wanted`] says whether it is.
+/// Whether the meeting of an access at `code` with `cell`, both ordered, may have to be told.
+/// [`is_wanted`] says whether it is.
 #[inline(always)]
-pub(super) fn is_rare(history: &History, code: u32, other: usize, kinds: u32) -> bool {
-    let (key, at) = meeting(code, other, kinds);
+pub(super) fn is_rare(history: &History, code: u32, cell: Cell) -> bool {
+    let (key, at) = meeting(code, cell);
     history.frequent[at] != key
 }
 
 /// Counts a meeting that was rare so far; whether it is worth looking up where the earlier access was
 /// made. Once there were enough, it is passed over for some parts of the history.
-pub(super) fn is_wanted(history: &mut History, slot: usize, code: u32, other: usize, kinds: u32) -> bool {
-    let times = times(slot, code, other, kinds);
+pub(super) fn is_wanted(history: &mut History, new: Cell, code: u32, cell: Cell) -> bool {
+    let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
+    let times = times(new.slot(), code, cell.slot(), kinds);
     if times >= FIRST || times == 0 {
-        let (key, at) = meeting(code, other, kinds);
+        let (key, at) = meeting(code, cell);
         history.frequent[at] = key;
     }
     is_recorded(times)

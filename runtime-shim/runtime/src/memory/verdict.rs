@@ -98,18 +98,6 @@ impl Earlier {
     }
 }
 
-/// Whether the meeting of access `new` at `pc` with `cell`, which is ordered before it, may have to be
-/// told.
-///
-/// # Safety
-/// `thread` is the calling thread's.
-#[inline(always)]
-pub(super) unsafe fn is_rare(thread: *mut Thread, new: Cell, cell: Cell, pc: usize) -> bool {
-    let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
-    // SAFETY: the caller's promise.
-    sample::is_rare(unsafe { &(*thread).history }, pc as u32, cell.slot(), kinds)
-}
-
 /// A plain access met races, or atomics, in its granule.
 ///
 /// # Safety
@@ -166,10 +154,9 @@ pub(super) unsafe fn ordered(
     nature: Nature,
     cell: Cell,
 ) {
-    let kinds = u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
     // SAFETY: the caller's promise, here and below.
     let history = unsafe { &mut (*thread).history };
-    if !sample::is_wanted(history, new.slot(), pc as u32, cell.slot(), kinds) {
+    if !sample::is_wanted(history, new, pc as u32, cell) {
         return;
     }
     // SAFETY: see above.
