@@ -238,9 +238,8 @@ fn an_allocator_of_the_programs_own_is_seen_through() {
     package.runs(&["run", "--release"]);
 }
 
-#[test]
-fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
-    let plugin = r#"
+/// What is loaded: it keeps to its locks and its turns.
+const PLUGIN: &str = r#"
         use std::sync::{Mutex, atomic::{AtomicU64, Ordering}};
         static LOCKED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
         static mut PLAIN: u64 = 0;
@@ -260,7 +259,9 @@ fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
             TURN.store(turn + 1, Ordering::Release);
         }
     "#;
-    let main = r#"
+
+/// What loads it.
+const HOST: &str = r#"
         use std::ffi::{CString, c_char, c_int, c_void};
         unsafe extern "C" {
             fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
@@ -289,6 +290,9 @@ fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
             assert_eq!(push(0), 201);
         }
     "#;
+
+#[test]
+fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
     let workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"plugin\", \"host\"]\n";
     let library =
         "[package]\nname = \"plugin\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n";
@@ -296,9 +300,9 @@ fn a_plugin_that_is_loaded_uses_the_programs_memory_layer() {
         "[package]\nname = \"host\"\nedition = \"2024\"\n[dependencies]\nplugin.path = \"../plugin\"\n";
     let files = [
         ("plugin/Cargo.toml", library),
-        ("plugin/src/lib.rs", plugin),
+        ("plugin/src/lib.rs", PLUGIN),
         ("host/Cargo.toml", host),
-        ("host/src/main.rs", main),
+        ("host/src/main.rs", HOST),
     ];
     let package = Package::new(workspace, &files);
     for arguments in [["run"].as_slice(), &["run", "--release"]] {
