@@ -57,3 +57,27 @@ impl Drop for Quiet {
         crate::memory::set_quiet(0);
     }
 }
+
+/// What atomics read of other threads is not told to the trace until this is dropped: the operation's own
+/// events say what it orders, and a prediction may reorder those.
+#[derive(Debug)]
+pub(crate) struct Hushed(core::marker::PhantomData<*const ()>);
+
+impl Hushed {
+    /// Begins it.
+    #[inline]
+    pub(crate) fn new() -> Hushed {
+        #[cfg(any(snag_memory, test))]
+        crate::memory::hush_reads();
+        Hushed(core::marker::PhantomData)
+    }
+}
+
+/// Only the memory layer has anything to end.
+#[cfg(any(snag_memory, test))]
+impl Drop for Hushed {
+    #[inline]
+    fn drop(&mut self) {
+        crate::memory::tell_reads();
+    }
+}

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use crate::identity;
-use crate::ignore::Quiet;
+use crate::ignore::{Hushed, Quiet};
 use crate::recorder::{self, Place, record};
 
 /// The holder has read what the lock protects. Changed by an exclusive holder only.
@@ -36,6 +36,13 @@ const fn hold(mode: Mode) -> u32 {
         Mode::Upgradable => UPGRADABLE,
         _ => EXCLUSIVE,
     }
+}
+
+/// Does `work` on the raw lock, whose own atomics are not to be told of beside the lock's events.
+#[inline]
+fn hushed<T>(work: impl FnOnce() -> T) -> T {
+    let _hushed = Hushed::new();
+    work()
 }
 
 impl LockTag {
@@ -116,12 +123,12 @@ impl LockTag {
         if !recorder::on() {
             return wait();
         }
-        if let Some(guard) = attempt() {
+        if let Some(guard) = hushed(attempt) {
             self.acquired(kind, mode, at_once, place);
             return guard;
         }
         self.note(Kind::Request, kind, mode, Flags::NONE, place);
-        let guard = wait();
+        let guard = hushed(wait);
         self.acquired(kind, mode, Flags::NONE, place);
         guard
     }
@@ -139,9 +146,9 @@ impl LockTag {
         if !recorder::on() {
             return wait();
         }
-        let taken = attempt().or_else(|| {
+        let taken = hushed(attempt).or_else(|| {
             self.note(Kind::Request, kind, mode, Flags::TIMED, place);
-            wait()
+            hushed(wait)
         });
         self.settled(taken, kind, mode, Flags::TIMED, place)
     }
@@ -155,7 +162,7 @@ impl LockTag {
         place: Place,
         attempt: impl FnOnce() -> Option<G>,
     ) -> Option<G> {
-        self.settled(attempt(), kind, mode, Flags::TRY, place)
+        self.settled(hushed(attempt), kind, mode, Flags::TRY, place)
     }
 
     #[inline]
@@ -213,7 +220,7 @@ impl LockTag {
         }
         record(Kind::Release, mode, Flags::NONE, object, None, 0);
         let _quiet = (mode == Mode::Shared).then(|| Quiet::new(core::ptr::from_ref(self).addr()));
-        effect()
+        hushed(effect)
     }
 
     /// Takes one hold away. False if there is none: the lock was taken where nothing was recorded.
@@ -276,7 +283,7 @@ impl LockTag {
             self.note(Kind::Request, kind, Mode::Exclusive, Flags::TIMED, place);
         }
         let flags = if timed { Flags::TIMED } else { Flags::TRY };
-        let outcome = attempt();
+        let outcome = hushed(attempt);
         if outcome.is_ok() {
             self.upgraded(flags, place);
         } else {

@@ -183,3 +183,22 @@ pub(crate) fn set_quiet(address: usize) {
         thread.quiet = address;
     }
 }
+
+/// What the calling thread's atomics read of others is not told to the trace until [`tell_reads`]: it is
+/// inside an operation that says by its own events what it orders.
+#[inline(never)]
+pub(crate) fn hush_reads() {
+    // SAFETY: as in `ignore`.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.hushed += 1;
+    }
+}
+
+/// Ends what [`hush_reads`] began.
+#[inline(never)]
+pub(crate) fn tell_reads() {
+    // SAFETY: as in `ignore`.
+    if let Some(thread) = unsafe { thread::current().as_mut() } {
+        thread.hushed = thread.hushed.saturating_sub(1);
+    }
+}

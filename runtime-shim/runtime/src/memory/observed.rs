@@ -82,7 +82,9 @@ pub(super) fn saw(thread: &mut Thread, sight: &Sight, operation: &Operation, loa
     if synchronizes {
         tell(thread, Kind::SynchronizesWith, head_slot, head_after, operation);
     }
-    if !synchronizes || head_after < write.after() {
+    // A read-modify-write that does not acquire does not look: a count goes up or down.
+    let looks = acquires || load.kind() == AccessKind::AtomicLoad;
+    if looks && (!synchronizes || head_after < write.after()) {
         tell(thread, Kind::ReadsFrom, write.slot, write.after(), operation);
     }
     if !write.is_before(&thread.clock) {
@@ -95,6 +97,10 @@ pub(super) fn saw(thread: &mut Thread, sight: &Sight, operation: &Operation, loa
 
 #[inline]
 fn tell(thread: &mut Thread, kind: Kind, slot: u8, after: u64, operation: &Operation) {
+    // A thread of which nothing is recorded has no name yet, and would have none.
+    if thread.hushed != 0 || thread.seq == 0 {
+        return;
+    }
     let seen = &mut thread.observed.seen[slot as usize];
     if *seen < after {
         *seen = after;
@@ -197,7 +203,8 @@ pub(super) fn storing(
 pub(super) fn stored(thread: &mut Thread, operation: &Operation, stored: &Stored, past: Past, value: u64) {
     let Stored { load, between, unread } = stored;
     let before = Some(load.before).filter(|(past, _)| !past.is_none());
-    if !is_wanted(thread, operation, load, [between.is_some(), before.is_some()]) {
+    // As in `tell`.
+    if thread.seq == 0 || !is_wanted(thread, operation, load, [between.is_some(), before.is_some()]) {
         return;
     }
     let mut stacks = [[0_u64; MAX_STACK]; 5];

@@ -91,6 +91,8 @@ pub(crate) struct Thread {
     pub(super) has_fenced: bool,
     /// What it had recorded at its last release fence.
     pub(super) fenced_after: u64,
+    /// How many operations it is in whose reads are not told to the trace.
+    pub(super) hushed: u32,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
     /// Where in its life it is.

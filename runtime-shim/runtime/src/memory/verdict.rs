@@ -236,6 +236,10 @@ pub(super) unsafe fn race(thread: *mut Thread, now: &Now, earlier: &Earlier) {
 unsafe fn tell(thread: *mut Thread, kind: Kind, now: &Now, earlier: &Earlier) {
     // SAFETY: the caller's promise.
     unsafe {
+        // A thread of which nothing is recorded has no name yet, and would have none: a sample can wait.
+        if kind == Kind::Conflict && (*thread).seq == 0 {
+            return;
+        }
         (*thread).ignore += 1;
         write(&*thread, kind, now, earlier);
         (*thread).ignore -= 1;
