@@ -129,7 +129,11 @@ fn of_a_cut_trace_what_is_left_is_analyzed_and_the_loss_is_said() {
 
 #[test]
 fn of_a_corrupt_trace_what_is_sound_is_analyzed_and_the_loss_is_said() {
-    let (whole, corrupt) = damaged(|bytes| bytes[4096 + 65_536 + 3000..][..64].fill(0xff));
+    // More than the longest record, within a chunk that is full.
+    let (whole, corrupt) = damaged(|bytes| {
+        let chunks = (bytes.len() - 4096) / 65_536;
+        bytes[4096 + chunks / 2 * 65_536 + 3000..][..8192].fill(0xff);
+    });
     assert_eq!(corrupt.code(), 0, "{corrupt:?}");
     let report: serde_json::Value = serde_json::from_str(&corrupt.stderr).unwrap();
     assert!(report["stats"]["events"].as_u64().unwrap() < whole.events(), "{report}");
