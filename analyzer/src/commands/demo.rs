@@ -67,6 +67,18 @@ static TOUR: &[Stop] = &[
         about: "Main ends while a detached thread is in the middle of a write.",
         rules: &["thread_killed_at_exit"],
     },
+    Stop {
+        name: "message_passing_relaxed",
+        source: source!("message_passing_relaxed"),
+        about: "A flag says that the data is there, but its orderings are too weak to promise it.",
+        rules: &["data_race"],
+    },
+    Stop {
+        name: "atomic_load_store_counter",
+        source: source!("atomic_load_store_counter"),
+        about: "No data race, and still increments get lost between a load and a store.",
+        rules: &["lost_update"],
+    },
 ];
 
 /// `cargo snag demo`.
