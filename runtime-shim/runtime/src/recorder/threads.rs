@@ -18,13 +18,15 @@ static MAIN_NAME: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// destructors run.
 pub(super) struct Local {
     number: Cell<u32>,
+    /// How often the thread still asks for its name, the first time to announce itself; 0 once that
+    /// is settled.
+    unsettled: Cell<u8>,
     next: Cell<*mut u8>,
     end: Cell<*mut u8>,
     start: Cell<*mut u8>,
     index: Cell<u64>,
     busy: Cell<bool>,
     panicked: Cell<bool>,
-    /// The next thread that this one creates is announced by whoever creates it.
     /// Number reserved for the thread that this one is about to create, 0 if none is.
     expected: Cell<u32>,
     /// Who created the thread, if it says nothing about itself.
@@ -37,12 +39,19 @@ struct Origin {
     number: u32,
     parent: u32,
     code: usize,
+    /// The operating system's name for it when it began, which is its creator's.
+    inherited: [u64; 2],
 }
+
+/// A thread is created, then it gets its name, and something may be recorded before: its first
+/// records ask again.
+const ATTEMPTS: u8 = 16;
 
 std::thread_local! {
     static LOCAL: Local = const {
         Local {
             number: Cell::new(0),
+            unsettled: Cell::new(ATTEMPTS),
             next: Cell::new(null_mut()),
             end: Cell::new(null_mut()),
             start: Cell::new(null_mut()),
@@ -50,7 +59,7 @@ std::thread_local! {
             busy: Cell::new(false),
             panicked: Cell::new(false),
             expected: Cell::new(0),
-            origin: Cell::new(Origin { number: 0, parent: 0, code: 0 }),
+            origin: Cell::new(Origin { number: 0, parent: 0, code: 0, inherited: [0; 2] }),
         }
     };
 }
@@ -59,8 +68,8 @@ std::thread_local! {
 #[inline]
 pub(super) fn with(body: impl FnOnce(&Local) -> u64) -> u64 {
     LOCAL.with(|local| {
-        if local.number.get() == 0 {
-            local.register(false);
+        if local.unsettled.get() != 0 {
+            local.settle();
         }
         body(local)
     })
@@ -126,7 +135,8 @@ pub(crate) fn created_thread() -> Created {
 /// Says that the calling thread, which has just begun, is thread `number`, created by `parent` in the
 /// code at `code`. It is announced by its first event, when it may have a name.
 pub(crate) fn adopt(number: u32, parent: u32, code: usize) {
-    LOCAL.with(|local| local.origin.set(Origin { number, parent, code }));
+    let inherited = name_words(sys::keeping_errno(sys::short_thread_name));
+    LOCAL.with(|local| local.origin.set(Origin { number, parent, code, inherited }));
     process::watch_thread_end();
 }
 
@@ -141,8 +151,9 @@ pub fn thread_begin(number: u32, parent: u32, place: Option<Place>, name: &str) 
             local.number.set(number);
             local.announce(parent, At::Place(place), name.as_bytes());
         } else if !name.is_empty() {
-            local.write(Kind::ThreadName, Mode::None, Flags::NONE, 0, 0, 0, name.as_bytes());
+            local.rename(name.as_bytes());
         }
+        local.unsettled.set(0);
     });
 }
 
@@ -156,6 +167,11 @@ pub(super) fn note_main_name() {
     let words = name_words(sys::short_thread_name());
     MAIN_NAME[0].store(words[0], Ordering::Relaxed);
     MAIN_NAME[1].store(words[1], Ordering::Relaxed);
+}
+
+fn trimmed(name: &[u8; 16]) -> &[u8] {
+    let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    &name[..len]
 }
 
 fn name_words(name: [u8; 16]) -> [u64; 2] {
@@ -190,38 +206,69 @@ pub(super) fn forget_chunk() {
     LOCAL.with(|local| {
         let _parents = local.detach();
         local.number.set(0);
+        local.unsettled.set(ATTEMPTS);
         local.origin.set(Origin::default());
     });
     LAST.store(0, Ordering::Relaxed);
 }
 
 impl Local {
-    /// Gives a thread that nobody announced a number and a name.
+    /// Gives a thread that nobody announced a number, and a name once it has one.
+    #[cold]
+    fn settle(&self) {
+        self.unsettled.set(self.unsettled.get() - 1);
+        if self.number.get() == 0 {
+            self.register(false);
+        } else if let Some(short) = self.own_name() {
+            self.unsettled.set(0);
+            self.with_full_name(&short, |name| self.rename(name));
+        }
+    }
+
+    /// Announces a thread that nobody announced.
     ///
     /// `ending` if std's own thread-local data is gone: asking std for its handle would panic.
     #[cold]
     fn register(&self, ending: bool) {
-        let Origin { number, parent, code } = self.origin.get();
+        let Origin { number, parent, code, .. } = self.origin.get();
         self.number.set(if number == 0 { reserve() } else { number });
         let (pid, _) = sys::process_ids();
         if sys::thread_id() == pid {
+            self.unsettled.set(0);
             return self.announce(0, At::Place(None), b"main");
         }
+        let Some(short) = self.own_name() else {
+            return self.announce(parent, At::Code(code), b"");
+        };
+        self.unsettled.set(0);
+        if ending {
+            return self.announce(parent, At::Code(code), trimmed(&short));
+        }
+        self.with_full_name(&short, |name| self.announce(parent, At::Code(code), name));
+    }
+
+    /// The operating system's name for the thread, if it is its own and not the one that it began
+    /// with.
+    fn own_name(&self) -> Option<[u8; 16]> {
         let short = sys::keeping_errno(sys::short_thread_name);
         let words = name_words(short);
-        if words == [MAIN_NAME[0].load(Ordering::Relaxed), MAIN_NAME[1].load(Ordering::Relaxed)] {
-            return self.announce(parent, At::Code(code), b"");
-        }
-        let len = short.iter().position(|&byte| byte == 0).unwrap_or(short.len());
-        if ending {
-            return self.announce(parent, At::Code(code), &short[..len]);
-        }
-        // The name differs from the process's, so std named the thread and its handle exists:
-        // asking for it does not allocate. What its clone may record meanwhile is dropped.
+        let main = [MAIN_NAME[0].load(Ordering::Relaxed), MAIN_NAME[1].load(Ordering::Relaxed)];
+        (words != main && words != self.origin.get().inherited).then_some(short)
+    }
+
+    /// Gives `tell` the name of a thread that has one of its own, `short` to the operating system.
+    fn with_full_name(&self, short: &[u8; 16], tell: impl FnOnce(&[u8])) {
+        // std first makes a new thread's handle and names it then, so the handle exists: asking for
+        // it does not make another, which std would find later and abort. What its clone may record
+        // meanwhile is dropped.
         self.busy.set(true);
         let handle = std::thread::current();
         self.busy.set(false);
-        self.announce(parent, At::Code(code), handle.name().map_or(&short[..len], str::as_bytes));
+        tell(handle.name().map_or(trimmed(short), str::as_bytes));
+    }
+
+    fn rename(&self, name: &[u8]) {
+        self.write(Kind::ThreadName, Mode::None, Flags::NONE, 0, 0, 0, name);
     }
 
     fn announce(&self, parent: u32, at: At, name: &[u8]) {
