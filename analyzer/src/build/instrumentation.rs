@@ -23,8 +23,9 @@ use crate::build::cargo_config::values_of;
 
 /// The passes. At opt-level 0 the pass instruments atomics only, unless functions have the attribute
 /// that [`LLVM_OPTIONS`] forces upon them. `atomic-expand` must not come before it: it makes loops of
-/// compare-exchange of `fetch_or` and its like, whose first load is a plain one.
-pub const PASSES: &str = "forceattrs,tsan-module,function(tsan)";
+/// compare-exchange of `fetch_or` and its like, whose first load is a plain one. `dce` first: to ask for
+/// an enum's tag, rustc loads the payload beside it as well, which the program never asked for.
+pub const PASSES: &str = "forceattrs,tsan-module,function(dce,tsan)";
 
 /// Whether functions say that they are entered and left: gives the stacks of earlier accesses.
 const FUNCTION_ENTRY_EXIT: bool = true;

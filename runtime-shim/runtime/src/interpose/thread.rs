@@ -67,7 +67,8 @@ impl Attributes {
         // SAFETY: a `pthread_attr_t` is 56 plain bytes on x86-64; what it points to is only read.
         let mut copy = unsafe { asked.cast::<Attributes>().read() };
         // SAFETY: the copy is an initialised `pthread_attr_t`.
-        let set = unsafe { pthread_attr_setstacksize((&raw mut copy).cast(), size.saturating_add(EXTRA_STACK)) };
+        let set =
+            unsafe { pthread_attr_setstacksize((&raw mut copy).cast(), size.saturating_add(EXTRA_STACK)) };
         (set == 0).then_some(copy)
     }
 }

@@ -53,6 +53,7 @@ mod std_inside;
 mod sync_channel_capacity;
 mod sync_channel_rendezvous;
 mod sync_channel_semaphore;
+mod tag_beside_payload;
 mod thread_local_destructor;
 mod through_the_kernel;
 mod unions_and_enums;
@@ -111,6 +112,7 @@ pub const PROGRAMS: &[Program] = &[
     ("correct/sync_channel_capacity", sync_channel_capacity::main),
     ("correct/sync_channel_rendezvous", sync_channel_rendezvous::main),
     ("correct/sync_channel_semaphore", sync_channel_semaphore::main),
+    ("correct/tag_beside_payload", tag_beside_payload::main),
     ("correct/thread_local_destructor", thread_local_destructor::main),
     ("correct/through_the_kernel", through_the_kernel::main),
     ("correct/unions_and_enums", unions_and_enums::main),
