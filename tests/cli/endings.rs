@@ -1,9 +1,13 @@
 //! However a program ends, snag ends as it did, and what was recorded until then is there.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::project::{Kept, kept, program, run, snag_in};
+use serde_json::Value;
+
+use crate::project::{Kept, kept, outcome, program, run, snag_in, target};
 
 /// Events of two threads that each take a lock once, with all that belongs to them.
 const AT_LEAST: u64 = 8;
@@ -114,4 +118,46 @@ fn the_programs_streams_pass_through_untouched() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.stdout, text.as_bytes());
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("to stderr\n"), "{output:?}");
+}
+
+/// A file system of 4 MiB for the runs, which a namespace of its own hides from everybody else. Where
+/// the kernel gives no such namespace there is nothing to try.
+const SMALL_DISK: &str = r#"mount -t tmpfs -o size=4m none "$1" && shift && exec "$@""#;
+
+fn on_a_small_disk() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", SMALL_DISK, "sh"]);
+    command.arg(target().join("snag/runs"));
+    command
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_neither_the_program_nor_the_report() {
+    // Builds the program, and makes the folder of the runs.
+    assert_eq!(run(&[]).code(), 0);
+    if !on_a_small_disk().arg("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("not tried: no file system can be mounted here");
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("failed to make a temporary folder");
+    let file = temporary.path().join("report.json");
+    let mut arguments: Vec<OsString> =
+        ["run", "--quiet", "--format", "json", "--output"].map(OsString::from).into();
+    arguments.extend([file.clone().into(), "--".into(), "many".into()]);
+    let snag = snag_in(&program(), arguments);
+    let mut command = on_a_small_disk();
+    command.arg(snag.get_program()).args(snag.get_args()).current_dir(program());
+    for (name, value) in snag.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let outcome = outcome(&mut command);
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let report = fs::read(&file).unwrap_or_else(|error| panic!("no report: {error}; {outcome:?}"));
+    let report: Value = serde_json::from_slice(&report).expect("the report is JSON");
+    assert!(report["stats"]["events"].as_u64() > Some(10_000), "{report}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("recording stopped early, no space was left on the disk"), "{warnings}");
 }

@@ -21,8 +21,8 @@ pub struct Crate {
     pub flags: &'static [&'static str],
     /// Tests that may end another way with snag, and why.
     pub differing: &'static [(&'static str, &'static str)],
-    /// Findings that are real: rule, the end of a file's path that it must have a location in, and
-    /// why it is real.
+    /// Findings that are real: rule, the end of the path of a file that it must have a location in, or
+    /// that a location's call stack must end in, and why it is real.
     pub real: &'static [(&'static str, &'static str, &'static str)],
 }
 
@@ -110,15 +110,23 @@ impl Crate {
     fn unexpected_findings(&self, report: &Value) -> Vec<String> {
         let certain = |finding: &&Value| finding["certainty"] != "potential";
         let is_real = |finding: &&Value| {
-            let mut files = finding["locations"].as_array().into_iter().flatten();
-            self.real.iter().any(|(rule, file, _)| {
-                finding["rule"] == *rule && files.any(|at| at["file"].as_str().unwrap_or("").ends_with(file))
-            })
+            let locations = finding["locations"].as_array().into_iter().flatten();
+            let files: Vec<_> =
+                locations.flat_map(|at| [at["file"].as_str(), innermost(at)]).flatten().collect();
+            let is_in = |end: &str| files.iter().any(|file| file.ends_with(end));
+            self.real.iter().any(|(rule, file, _)| finding["rule"] == *rule && is_in(file))
         };
         let findings = report["findings"].as_array().into_iter().flatten();
         let wrong = findings.filter(certain).filter(|finding| !is_real(finding));
         wrong.map(|finding| format!("{finding:#}")).collect()
     }
+}
+
+/// Where a location's call stack ends outside the standard library.
+fn innermost(location: &Value) -> Option<&str> {
+    let frames = location["stack"].as_array()?.iter();
+    let mut files = frames.filter_map(|frame| frame["place"]["file"].as_str());
+    files.find(|file| !file.starts_with("~rust/"))
 }
 
 fn timed(mut command: Command) -> (Outcome, Duration) {

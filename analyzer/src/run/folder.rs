@@ -87,8 +87,12 @@ impl RunFolder {
         let mut text =
             serde_json::to_vec_pretty(meta).map_err(|error| Error::io("write", &file)(error.into()))?;
         text.push(b'\n');
-        fs::write(&new, text).map_err(Error::io("write", &new))?;
-        fs::rename(&new, &file).map_err(Error::io("write", &file))
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));
+        written.map_err(|error| {
+            // Nobody would look for half a file under this name; if it stays, it stays.
+            let _ = fs::remove_file(&new);
+            Error::io("write", &file)(error)
+        })
     }
 
     /// Paths of the traces, sorted.
