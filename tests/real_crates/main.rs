@@ -38,7 +38,7 @@ macro_rules! suites {
 
 suites! {
     arc_swap: ordinary("arc-swap", "1.9.3");
-    crossbeam_channel: ordinary("crossbeam-channel", "0.5.17");
+    crossbeam_channel: Crate { real: &[ATOMIC_CELL], ..ordinary("crossbeam-channel", "0.5.17") };
     crossbeam_deque: Crate { real: &[DEQUE_BUFFER], ..ordinary("crossbeam-deque", "0.8.8") };
     crossbeam_epoch: ordinary("crossbeam-epoch", "0.9.21");
     crossbeam_queue: ordinary("crossbeam-queue", "0.3.14");
@@ -47,7 +47,7 @@ suites! {
         flags: &["--config=build.rustflags=['-Adangerous_implicit_autorefs']"],
         ..ordinary("crossbeam-skiplist", "0.1.3")
     };
-    crossbeam_utils: ordinary("crossbeam-utils", "0.8.23");
+    crossbeam_utils: Crate { real: &[ATOMIC_CELL], ..ordinary("crossbeam-utils", "0.8.23") };
     dashmap: ordinary("dashmap", "6.2.1");
     flume: ordinary("flume", "0.12.0");
     lock_api: ordinary("lock_api", "0.4.14");
@@ -66,6 +66,14 @@ suites! {
     // The last version whose published package contains its tests.
     tokio_sync: Crate { flags: TOKIO_SYNC, ..ordinary("tokio", "1.47.0") };
 }
+
+/// An `AtomicCell` of what no atomic of the machine holds is a sequence lock: its reader copies the value
+/// while the writer may be at it, then looks whether that was so.
+const ATOMIC_CELL: (&str, &str, &str) = (
+    "data_race",
+    "src/atomic/atomic_cell.rs",
+    "what it says itself at `atomic_load`: a data race by the memory model, and volatile in the hope that it works",
+);
 
 /// A stolen slot of the queue is read before the thief knows that it is its own, while the owner may be
 /// writing the slot anew.

@@ -81,12 +81,13 @@ impl Detector for LostUpdate {
     }
 }
 
-/// Whether the place lies in a crate whose locks are recorded as locks: what they do with their own words
-/// is told by their events.
+/// Packages whose locks are recorded as locks: what they do with their own words is told by their events.
+const LOCKS: [&str; 3] = ["lock_api", "parking_lot", "parking_lot_core"];
+
+/// Whether the place lies in one of [`LOCKS`] that the user has as a dependency.
 fn is_of_a_lock(place: &Place) -> bool {
-    let mut folders = place.file.split('/');
-    folders.any(|folder| folder.starts_with("lock_api-") || folder.starts_with("parking_lot"))
-        && place.file.starts_with("~registry")
+    let package = place.package();
+    package.and_then(|package| package.split(' ').next().map(|name| LOCKS.contains(&name))).unwrap_or(false)
 }
 
 /// A load and a store of which the source knows both.
@@ -579,5 +580,16 @@ mod tests {
         let script = format!("{}\n{}\n{}", before(1, 1, 2), between(0, 1, 1), before(3, 3, 4));
         let [finding] = &join_repeats(found(&script, STRAIGHT))[..] else { panic!("one finding") };
         assert_eq!((finding.certainty, finding.count), (Certainty::Confirmed, 3));
+    }
+
+    #[test]
+    fn the_words_of_a_dependency_s_locks_are_left_alone() {
+        let at = |file: &str| {
+            super::is_of_a_lock(&crate::finding::Place { file: file.to_owned(), line: 1, column: 1 })
+        };
+        assert!(at("~registry/parking_lot_core-0.9.11/src/word_lock.rs"));
+        assert!(at("~registry/lock_api-0.4.13/src/remutex.rs"));
+        assert!(!at("~registry/parking_lot_extras-1.0.0/src/lib.rs"));
+        assert!(!at("parking_lot/src/lib.rs"));
     }
 }

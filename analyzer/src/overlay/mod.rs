@@ -250,6 +250,8 @@ fn redirect(arguments: &[OsString], input: usize, root: &Path, copied: &Path) ->
     remap.push("=");
     remap.push(root.parent().unwrap_or(root));
     arguments.push(remap);
+    // What the edits put around calls is `unsafe` where some versions need it and others do not.
+    arguments.push("-Aunused_unsafe".into());
     arguments
 }
 
@@ -371,7 +373,7 @@ impl<C: RawCondvar> Condvar<C> {
         };
         let copied = fs::read_to_string(&changed[3]).unwrap();
         assert!(copied.contains("__snag_traced") && copied.contains(root.to_str().unwrap()));
-        let remap = changed.last().unwrap().to_str().unwrap();
+        let remap = changed[changed.len() - 2].to_str().unwrap();
         assert!(remap.ends_with(&format!("={}", root.parent().unwrap().display())), "{remap}");
         fs::remove_dir_all(&folder).unwrap();
     }

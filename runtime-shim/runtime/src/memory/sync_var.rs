@@ -158,9 +158,16 @@ fn finish(
     }
     let writes = state.writes;
     state.remember(past, &thread.clock);
+    variable::mark_granules(operation.address, operation.size);
+    // Before the lock is given back: who then reads what was written here may use the memory for
+    // something else at once.
+    let unordered =
+        has_unordered(thread, operation, is_written).then(|| unordered(thread, operation, is_written));
     drop(variable);
     let value = written.or(read).unwrap_or(0);
-    check_plain(thread, operation, past, value);
+    if let Some(unordered) = unordered {
+        tell_races(thread, operation, past, value, &unordered);
+    }
     // Also where the clock knows the write: a clock may know too much, and the trace must not lose an order.
     if sees_new {
         observed::saw(thread, &Sight { head, ..sight }, operation, past);
@@ -257,34 +264,54 @@ fn give(thread: &mut Thread, state: &mut variable::State, continues: bool, relea
     false
 }
 
-/// Tells of plain accesses of others that nothing orders before this atomic one.
+/// Plain accesses of others, each with its granule's address; empty ones behind the last.
+type Unordered = [(Cell, usize); 2 * CELLS];
+
+/// Whether there are plain accesses of others that nothing orders before this atomic one.
 #[inline]
-fn check_plain(thread: &mut Thread, operation: &Operation, past: Past, value: u64) {
-    let mut met: [Option<(Cell, usize)>; 2 * CELLS] = [None; 2 * CELLS];
-    let mut count = 0;
-    variable::mark_granules(operation.address, operation.size);
+fn has_unordered(thread: &mut Thread, operation: &Operation, writes: bool) -> bool {
+    let mut any = false;
     // SAFETY: the calling thread's own.
     unsafe {
-        access::plain_races(thread, operation.address, operation.size, past.writes(), |cell, at| {
+        access::plain_races(thread, operation.address, operation.size, writes, |cell, _| {
+            any |= cell != Cell::ATOMICS;
+        });
+    }
+    any
+}
+
+/// All of them.
+#[cold]
+#[inline(never)]
+fn unordered(thread: &mut Thread, operation: &Operation, writes: bool) -> Unordered {
+    let mut met = [(Cell::EMPTY, 0); 2 * CELLS];
+    let mut count = 0;
+    // SAFETY: the calling thread's own.
+    unsafe {
+        access::plain_races(thread, operation.address, operation.size, writes, |cell, at| {
             if cell != Cell::ATOMICS && count < met.len() {
-                met[count] = Some((cell, at));
+                met[count] = (cell, at);
                 count += 1;
             }
         });
     }
-    if count != 0 {
-        let now = Now {
-            address: operation.address,
-            size: operation.size,
-            kind: past.kind(),
-            ordering: past.ordering(),
-            value,
-            pc: operation.code,
-        };
-        for (cell, at) in met.into_iter().flatten() {
-            // SAFETY: as above.
-            unsafe { verdict::race_with_cell(thread, &now, cell, at) };
-        }
+    met
+}
+
+#[cold]
+#[inline(never)]
+fn tell_races(thread: &mut Thread, operation: &Operation, past: Past, value: u64, met: &Unordered) {
+    let now = Now {
+        address: operation.address,
+        size: operation.size,
+        kind: past.kind(),
+        ordering: past.ordering(),
+        value,
+        pc: operation.code,
+    };
+    for &(cell, at) in met.iter().take_while(|(cell, _)| !cell.is_empty()) {
+        // SAFETY: the calling thread's own.
+        unsafe { verdict::race_with_cell(thread, &now, cell, at) };
     }
 }
 

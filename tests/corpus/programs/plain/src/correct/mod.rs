@@ -21,6 +21,7 @@ mod dekker;
 mod fence_and_acquire_load;
 mod fence_seq_cst_pair;
 mod fences;
+mod flag_made_anew;
 mod lazy_statics;
 mod locks;
 mod many_releases;
@@ -80,6 +81,7 @@ pub const PROGRAMS: &[Program] = &[
     ("correct/fence_and_acquire_load", fence_and_acquire_load::main),
     ("correct/fence_seq_cst_pair", fence_seq_cst_pair::main),
     ("correct/fences", fences::main),
+    ("correct/flag_made_anew", flag_made_anew::main),
     ("correct/lazy_statics", lazy_statics::main),
     ("correct/locks", locks::main),
     ("correct/many_releases", many_releases::main),
