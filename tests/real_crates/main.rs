@@ -38,6 +38,7 @@ macro_rules! suites {
 
 suites! {
     arc_swap: ordinary("arc-swap", "1.9.3");
+    crossbeam: ordinary("crossbeam", "0.8.5");
     crossbeam_channel: Crate { real: &[ATOMIC_CELL], ..ordinary("crossbeam-channel", "0.5.17") };
     crossbeam_deque: Crate { real: &[DEQUE_BUFFER], ..ordinary("crossbeam-deque", "0.8.8") };
     crossbeam_epoch: ordinary("crossbeam-epoch", "0.9.21");

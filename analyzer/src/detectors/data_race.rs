@@ -142,6 +142,7 @@ fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &
         case.note(format!("{it} is {what}"));
     }
     add_packages(&mut case);
+    add_volatile(&mut case, &earlier, &later);
     add_locks(&mut case, &earlier, &later);
     match weak {
         Some(weak) => add_weak(&mut case, weak),
@@ -202,6 +203,19 @@ fn add_packages(case: &mut Case<'_>) {
     }
 }
 
+/// Says what an access that is volatile on purpose does not do.
+fn add_volatile(case: &mut Case<'_>, earlier: &Side<'_>, later: &Side<'_>) {
+    let is_volatile =
+        |side: &Side<'_>| matches!(side.access.kind, AccessKind::VolatileRead | AccessKind::VolatileWrite);
+    if is_volatile(earlier) || is_volatile(later) {
+        case.note(
+            "a volatile access is one that the compiler leaves in place: it is not atomic and orders nothing \
+             between threads"
+                .to_owned(),
+        );
+    }
+}
+
 fn add_locks(case: &mut Case<'_>, earlier: &Side<'_>, later: &Side<'_>) {
     let (then, now) = (case.thread(earlier.thread), case.thread(later.thread));
     let Some(held) = &earlier.held else {
@@ -257,8 +271,8 @@ fn add_missing_order(
             format!("{then} has ended since, but {now} does not join it before its access")
         }
         None => format!(
-            "between the two accesses {then} releases no lock, sends nothing and does not end: \
-             nothing that it does could order them"
+            "between the two accesses {then} releases no lock, sends nothing and does not end, and {now} reads \
+             with `Acquire` no atomic that it wrote with `Release` since"
         ),
     };
     case.note(note);
@@ -396,6 +410,12 @@ mod tests {
         assert!(
             said(&finding).contains("1 byte at offset 16 of a heap block of 64 bytes that `main` allocated")
         );
+    }
+
+    #[test]
+    fn a_volatile_access_is_said_to_order_nothing() {
+        assert!(said(&one("3 race volatile4@9 2 write8@4 static")).contains("volatile"));
+        assert!(!said(&one("3 race read4@9 2 write8@4 static")).contains("volatile"));
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn access(thread: u32, word: &str) -> Access {
     let kind = match name {
         "read" => AccessKind::Read,
         "write" => AccessKind::Write,
+        "volatile" => AccessKind::VolatileRead,
         "load" => AccessKind::AtomicLoad,
         "store" => AccessKind::AtomicStore,
         "rmw" => AccessKind::AtomicUpdate,
