@@ -12,6 +12,7 @@ use real_std::sync::{LockResult as Locked, PoisonError as Poisoned};
 use real_std::thread;
 
 mod condvar;
+mod data;
 mod mutex;
 mod rwlock;
 

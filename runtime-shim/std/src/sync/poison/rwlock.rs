@@ -160,91 +160,9 @@ impl<T: ?Sized> RwLock<T> {
             real: PhantomData,
         })
     }
-
-    /// Whether a writer has panicked.
-    #[inline]
-    pub fn is_poisoned(&self) -> bool {
-        self.poison.get()
-    }
-
-    /// Forgets that a writer has panicked.
-    #[inline]
-    pub fn clear_poison(&self) {
-        self.poison.clear();
-    }
-
-    /// The data.
-    ///
-    /// # Errors
-    /// If a writer has panicked.
-    pub fn into_inner(self) -> LockResult<T>
-    where
-        T: Sized,
-    {
-        let poisoned = self.poison.wrap(());
-        let data = self.data.into_inner();
-        super::map(poisoned, |()| data)
-    }
-
-    /// The data, which nobody else can reach.
-    ///
-    /// # Errors
-    /// If a writer has panicked.
-    pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poison.wrap(());
-        let data = self.data.get_mut();
-        super::map(poisoned, |()| data)
-    }
 }
 
-/// What only nightly has.
-#[cfg(snag_nightly)]
-impl<T> RwLock<T> {
-    /// A clone of the data.
-    ///
-    /// # Errors
-    /// If it is poisoned.
-    #[track_caller]
-    pub fn get_cloned(&self) -> Result<T, real::PoisonError<()>>
-    where
-        T: Clone,
-    {
-        match self.read() {
-            Ok(guard) => Ok((*guard).clone()),
-            Err(_) => Err(real::PoisonError::new(())),
-        }
-    }
-
-    /// Writes the data.
-    ///
-    /// # Errors
-    /// If it is poisoned, with the value.
-    #[track_caller]
-    pub fn set(&self, value: T) -> Result<(), real::PoisonError<T>> {
-        // What was there is dropped with the lock free.
-        self.replace(value).map(drop)
-    }
-
-    /// Writes the data and gives what was there.
-    ///
-    /// # Errors
-    /// If it is poisoned, with the value.
-    #[track_caller]
-    pub fn replace(&self, value: T) -> LockResult<T> {
-        match self.write() {
-            Ok(mut guard) => Ok(core::mem::replace(&mut *guard, value)),
-            Err(_) => Err(real::PoisonError::new(value)),
-        }
-    }
-}
-
-#[cfg(snag_nightly)]
-impl<T: ?Sized> RwLock<T> {
-    /// Where the data is.
-    pub const fn data_ptr(&self) -> *mut T {
-        self.data.get()
-    }
-}
+super::data::owner!(RwLock, read, write);
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,20 +180,6 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
         }
         d.field("poisoned", &self.poison.get());
         d.finish_non_exhaustive()
-    }
-}
-
-impl<T: Default> Default for RwLock<T> {
-    #[track_caller]
-    fn default() -> RwLock<T> {
-        RwLock::new(Default::default())
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    #[track_caller]
-    fn from(t: T) -> Self {
-        RwLock::new(t)
     }
 }
 
