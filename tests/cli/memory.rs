@@ -155,6 +155,16 @@ fn doctests_are_instrumented() {
 }
 
 #[test]
+fn the_unit_tests_of_a_crate_without_std_have_the_memory_layer() {
+    let library = "#![no_std]\npub struct Count(pub [u8; 3]);\n#[cfg(test)]\nmod tests {\n    #[test]\n    \
+                   fn counts() {\n        let mut count = super::Count([0; 3]);\n        count.0[1] += 1;\n        \
+                   assert_eq!(count.0, [0, 1, 0]);\n    }\n}\n";
+    let package = Package::new(&manifest(""), &[("src/lib.rs", library)]);
+    let outcome = package.runs(&["test", "--lib"]);
+    assert!(outcome.stdout.contains("tests::counts ... ok"), "{outcome:?}");
+}
+
+#[test]
 fn code_in_c_links_and_is_left_alone() {
     let script = r##"
         use std::process::Command;

@@ -8,6 +8,8 @@
 //!   allocator that is not libc's. `--wrap` does that without a wrapper around the linker; the
 //!   functions themselves are then named `snag_real_rust_alloc` and so on.
 //!
+//! * What has no facade (`no_std`, and its unit tests) takes the runtime from the end of the command line.
+//!
 //! Known misses of GNU ld, which rustc uses for this target before 1.90 or when told to: it does not wrap
 //! calls from the very object that has the program's `#[global_allocator]`; and a `cdylib` keeps to its
 //! own runtime, since GNU ld takes no second version script beside rustc's.
@@ -32,6 +34,8 @@ const SCRIPT: &str = "shared.version";
 const FIRST_LLD: u32 = 90;
 /// Symbols of the runtime, as patterns of the linker.
 const RUNTIME: [&str; 4] = ["__tsan_*", "snag_memory_*", "*12snag_runtime*", "*10snag_trace*"];
+/// The runtime and what it is made of, without std.
+const OWN: [&str; 2] = ["libsnag_runtime.rlib", "libsnag_trace.rlib"];
 /// Functions of Rust's allocator, without what is mangled around them.
 const ALLOCATOR: [&str; 4] = ["rust_alloc", "rust_dealloc", "rust_realloc", "rust_alloc_zeroed"];
 
@@ -43,6 +47,15 @@ const ALLOCATOR: [&str; 4] = ["rust_alloc", "rust_dealloc", "rust_realloc", "rus
 pub fn flags(root: &Path, arguments: &[OsString]) -> io::Result<Vec<OsString>> {
     let mut flags: Vec<_> = fs::read_to_string(root.join(FILE))?.lines().map(OsString::from).collect();
     let script = root.join(SCRIPT);
+    if script.exists() {
+        // For what does without std, as the unit tests of a crate for `no_std` may, and so has no facade
+        // either: taken from these only if nothing else defines what the pass calls.
+        for name in OWN {
+            let mut flag = OsString::from("-Clink-arg=");
+            flag.push(root.join("deps").join(name));
+            flags.push(flag);
+        }
+    }
     let is_shared = values_of(arguments, "--crate-type").any(|kind| kind == "cdylib");
     if is_shared && !chooses_linker(arguments) && script.exists() {
         let mut flag = OsString::from("-Clink-arg=-Wl,--version-script=");
@@ -67,7 +80,7 @@ fn chooses_linker(arguments: &[OsString]) -> bool {
 pub fn save(toolchain: &Toolchain, root: &Path) -> Result<(), Reason> {
     let exported = RUNTIME.map(|pattern| format!("-Clink-arg=-Wl,--export-dynamic-symbol={pattern}"));
     let mut lines = exported.to_vec();
-    let hooks = symbols(&root.join("deps/libsnag_runtime.rlib"))?;
+    let hooks = symbols(&root.join("deps").join(OWN[0]))?;
     let mut std = BTreeSet::new();
     for rlib in std_bitcode::rlibs(root)? {
         std.extend(symbols(&rlib.path)?);
@@ -92,11 +105,10 @@ pub fn save(toolchain: &Toolchain, root: &Path) -> Result<(), Reason> {
         // Where it is inlined, the linker has nothing to wrap.
         lines.push(format!("-Cllvm-args=-force-attribute={mangled}:noinline"));
     }
-    write(&root.join(FILE), &lines.join("\n"))?;
     if toolchain.minor >= FIRST_LLD {
         write(&root.join(SCRIPT), &format!("{{ global: {}; }};\n", RUNTIME.join("; ")))?;
     }
-    Ok(())
+    write(&root.join(FILE), &lines.join("\n"))
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Reason> {
@@ -137,9 +149,9 @@ mod tests {
             let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
             flags(root.path(), &arguments).unwrap().len()
         };
-        assert_eq!(count("--crate-type lib"), 2);
-        assert_eq!(count("--crate-type=rlib --crate-type=cdylib"), 3);
-        assert_eq!(count("--crate-type cdylib -Clink-arg=-fuse-ld=mold"), 2);
+        assert_eq!(count("--crate-type lib"), 2 + OWN.len());
+        assert_eq!(count("--crate-type=rlib --crate-type=cdylib"), 3 + OWN.len());
+        assert_eq!(count("--crate-type cdylib -Clink-arg=-fuse-ld=mold"), 2 + OWN.len());
     }
 
     #[test]
