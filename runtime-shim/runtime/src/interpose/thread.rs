@@ -30,47 +30,6 @@ interpose! {
 unsafe extern "C" {
     fn malloc(size: usize) -> *mut c_void;
     fn free(memory: *mut c_void);
-    fn pthread_attr_getstack(attributes: *const c_void, stack: *mut *mut c_void, size: *mut usize) -> c_int;
-    fn pthread_attr_setstacksize(attributes: *mut c_void, size: usize) -> c_int;
-}
-
-/// What instrumented code and this runtime may need of a thread's stack beyond what the program
-/// needs, in bytes. A thread that asks for the least that there is, 16 KiB, would not get far.
-const EXTRA_STACK: usize = if cfg!(snag_memory) { 256 << 10 } else { 0 };
-
-/// A copy of what a caller of `pthread_create` asked for.
-#[repr(C, align(8))]
-struct Attributes([u8; 56]);
-
-impl Attributes {
-    /// The same with room on the stack for instrumented code; `None` if it is to be as it was asked
-    /// for, or the stack is the caller's.
-    ///
-    /// # Safety
-    ///
-    /// `asked` is null or an initialised `pthread_attr_t`. The result must not outlive it, nor be
-    /// destroyed.
-    unsafe fn with_room(asked: *const c_void) -> Option<Attributes> {
-        let (mut stack, mut size) = (core::ptr::null_mut(), 0);
-        if EXTRA_STACK == 0 || asked.is_null() {
-            return None;
-        }
-        // SAFETY: `asked` is initialised, as the caller says, and both answers have a valid place.
-        if unsafe { pthread_attr_getstack(asked, &raw mut stack, &raw mut size) } != 0 {
-            return None;
-        }
-        // glibc knows a stack by its upper end, which is address 0 if the caller gave none; the size
-        // is 0 if the caller said nothing of it either, and gets what is usual, which is plenty.
-        if size == 0 || stack.addr().wrapping_add(size) != 0 {
-            return None;
-        }
-        // SAFETY: a `pthread_attr_t` is 56 plain bytes on x86-64; what it points to is only read.
-        let mut copy = unsafe { asked.cast::<Attributes>().read() };
-        // SAFETY: the copy is an initialised `pthread_attr_t`.
-        let set =
-            unsafe { pthread_attr_setstacksize((&raw mut copy).cast(), size.saturating_add(EXTRA_STACK)) };
-        (set == 0).then_some(copy)
-    }
 }
 
 /// What a new thread finds of its creation; freed by it.
@@ -183,8 +142,10 @@ unsafe extern "C-unwind" fn create(
     if foreign {
         record_at(Kind::Spawn, Mode::None, Flags::NONE, 0, At::Code(caller), u64::from(number));
     }
+    #[cfg(any(snag_memory, test))]
     // SAFETY: as libc's caller says; the copy is used for this call alone.
-    let roomy = unsafe { Attributes::with_room(attributes) };
+    let roomy = unsafe { crate::memory::with_room(attributes) };
+    #[cfg(any(snag_memory, test))]
     let attributes = roomy.as_ref().map_or(attributes, |copy| core::ptr::from_ref(copy).cast());
     // SAFETY: the arguments are libc's, apart from the start, which takes the birth, and the stack.
     let result = unsafe { real::pthread_create(thread, attributes, begin, birth.cast()) };

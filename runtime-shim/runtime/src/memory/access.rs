@@ -124,7 +124,10 @@ pub(super) unsafe fn slow<const WRITE: bool, const WHOLE: bool>(
         let new = key::<WRITE>().with_mask(mask);
         let (low, high) = load(cells);
         let first = Cell(low as u32);
-        if high | low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
+        if high != 0 {
+            return general::<WRITE, WHOLE>(address, pc, cells, mask);
+        }
+        if low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
             return few::<WRITE, WHOLE>(address, pc, cells, mask);
         }
         let context = context::current();
@@ -280,18 +283,16 @@ unsafe fn general<const WRITE: bool, const WHOLE: bool>(
             return crowded::<WRITE>(address, pc, cells, mask);
         }
         let lanes = _mm_load_si128(cells.cast());
-        let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| is_ordered(thread, cell));
-        let context = context::current();
-        let (Some((after, mut met)), Some(place)) = (after, Place::near(pc, context)) else {
-            return crowded::<WRITE>(address, pc, cells, mask);
-        };
-        while met != 0 {
-            let cell = cell_at(met.trailing_zeros() as usize);
+        let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| {
             if sample::is_rare(&(*thread).history, pc as u32, cell) {
                 sample = cell;
             }
-            met &= met - 1;
-        }
+            is_ordered(thread, cell)
+        });
+        let context = context::current();
+        let (Some(after), Some(place)) = (after, Place::near(pc, context)) else {
+            return crowded::<WRITE>(address, pc, cells, mask);
+        };
         let full = (*thread).history.append(Event::access(address, new, Nature::Plain, place));
         store(cells, after, cleared);
         if full || !(*thread).history.has_noted(context) || !sample.is_empty() {

@@ -164,16 +164,16 @@ fn without(cells: __m128i, bits: u32) -> __m128i {
 /// All bits of one cell.
 static LANE: [[u32; CELLS]; CELLS] = [[!0, 0, 0, 0], [0, !0, 0, 0], [0, 0, !0, 0], [0, 0, 0, !0]];
 
-/// The granule of `cells` after access `new`, a write if `WRITE`, and the set of those that conflict and are
-/// ordered before it. `cell_at` gives each by itself. `None` if it races or another cell has to be given up
-/// for it. For granules without atomics.
+/// The granule of `cells` after access `new`, a write if `WRITE`. `cell_at` gives each by itself, and
+/// `is_ordered` is asked of each that conflicts. `None` if it races or another cell has to be given up for
+/// it. For granules without atomics.
 #[inline(always)]
 pub(super) fn all<const WRITE: bool>(
     cells: __m128i,
     cell_at: impl Fn(usize) -> Cell,
     new: Cell,
-    is_ordered: impl Fn(Cell) -> bool,
-) -> Option<(__m128i, u32)> {
+    mut is_ordered: impl FnMut(Cell) -> bool,
+) -> Option<__m128i> {
     const MASK: u32 = 0xff00_0000;
     // SAFETY: SSE2 is part of x86-64, here and below.
     let (news, differs, kinds) = unsafe {
@@ -185,7 +185,6 @@ pub(super) fn all<const WRITE: bool>(
     let covered = set(without(cells, !new.0 & MASK)) & if WRITE { !0 } else { set(kinds) };
     let mut free = set(without(cells, !0)) | set(own) & covered;
     let mut others = !(set(own) | apart | if WRITE { 0 } else { set(kinds) }) & ((1 << CELLS) - 1);
-    let met = others;
     while others != 0 {
         if !is_ordered(cell_at(others.trailing_zeros() as usize)) {
             return None;
@@ -206,7 +205,7 @@ pub(super) fn all<const WRITE: bool>(
                 if WRITE { outgrown } else { _mm_and_si128(outgrown, _mm_srai_epi32::<31>(kinds)) };
             _mm_andnot_si128(outgrown, _mm_or_si128(cells, _mm_and_si128(news, same)))
         };
-        return Some((after, met));
+        return Some(after);
     }
     if free == 0 {
         return None;
@@ -216,7 +215,7 @@ pub(super) fn all<const WRITE: bool>(
         let lane = _mm_loadu_si128(LANE.as_ptr().add(free.trailing_zeros() as usize).cast());
         _mm_or_si128(_mm_andnot_si128(lane, cells), _mm_and_si128(lane, news))
     };
-    Some((after, met))
+    Some(after)
 }
 
 impl Found {
@@ -319,19 +318,19 @@ mod tests {
         unsafe { core::mem::transmute(cells) }
     }
 
-    /// By the way of all four at once, with the cells that were met.
+    /// By the way of all four at once.
     fn at_once(
         cells: [Cell; CELLS],
         new: Cell,
-        is_ordered: impl Fn(Cell) -> bool,
-    ) -> Option<([Cell; CELLS], u32)> {
-        let (after, met) = if new.is_read() {
+        is_ordered: impl FnMut(Cell) -> bool,
+    ) -> Option<[Cell; CELLS]> {
+        let after = if new.is_read() {
             all::<false>(lanes(cells), |at| cells[at], new, is_ordered)?
         } else {
             all::<true>(lanes(cells), |at| cells[at], new, is_ordered)?
         };
         // SAFETY: as in `lanes`.
-        Some((unsafe { core::mem::transmute::<__m128i, [Cell; CELLS]>(after) }, met))
+        Some(unsafe { core::mem::transmute::<__m128i, [Cell; CELLS]>(after) })
     }
 
     /// The granule after the access, if all others are ordered before it.
@@ -467,13 +466,19 @@ mod tests {
             let last = 1 + next(3) as u32;
             let is_ordered = |cell: Cell| cell.epoch() <= last;
             let found = compare(cells, new, is_ordered);
-            let Some((after, met)) = at_once(cells, new, is_ordered) else {
+            let mut met = Vec::new();
+            let after = at_once(cells, new, |cell| {
+                met.push(cell);
+                is_ordered(cell)
+            });
+            let Some(after) = after else {
                 let is_full = !cells.contains(&EMPTY);
                 assert!(found.is_racing() || is_full, "{cells:?} {new:?}");
                 continue;
             };
             assert!(!found.is_racing());
-            assert_eq!(met, set(found, Found::is_met));
+            let all = (0..CELLS).filter(|&at| found.is_met(at)).map(|at| cells[at]);
+            assert_eq!(met, all.collect::<Vec<_>>());
             assert!(after.iter().any(|cell| cell.same_but_bytes(new) && new.mask() & !cell.mask() == 0));
             for (before, after) in cells.into_iter().zip(after) {
                 let joined = Cell(before.0 | new.0);

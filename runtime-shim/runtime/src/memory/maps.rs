@@ -3,7 +3,7 @@
 //! Memory that comes anew from the kernel has no past: what is known of its addresses is of other memory
 //! that was there before.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
 use super::layout::{GRANULE, cells_at, sync_word_at};
@@ -84,17 +84,47 @@ unsafe extern "C" {
     fn pthread_self() -> usize;
     fn pthread_getattr_np(thread: usize, attributes: *mut Attributes) -> c_int;
     fn pthread_attr_getstack(attributes: *const Attributes, base: *mut usize, len: *mut usize) -> c_int;
+    fn pthread_attr_setstacksize(attributes: *mut Attributes, size: usize) -> c_int;
     fn pthread_attr_destroy(attributes: *mut Attributes) -> c_int;
 }
 
-/// `pthread_attr_t`: glibc's has 56 bytes, musl's fewer.
+/// `pthread_attr_t`: glibc's and musl's have 56 bytes on x86-64.
 #[repr(C, align(8))]
-struct Attributes([u8; 64]);
+pub(crate) struct Attributes([u8; 56]);
+
+/// What instrumented code and the layer may need of a thread's stack beyond what the program needs, in
+/// bytes. A thread that asks for the least that there is, 16 KiB, would not get far.
+const EXTRA_STACK: usize = 256 << 10;
+
+/// A copy of what a caller of `pthread_create` asked for, with room on the stack for instrumented code.
+/// `None` if it is to be as it was asked for: the size is libc's choice, or the stack the caller's own.
+///
+/// # Safety
+///
+/// `asked` is null or an initialised `pthread_attr_t`. The result must not outlive it, nor be destroyed.
+pub(crate) unsafe fn with_room(asked: *const c_void) -> Option<Attributes> {
+    let asked = asked.cast::<Attributes>();
+    let (mut base, mut len) = (0_usize, 0);
+    // SAFETY: `asked` is initialised, as the caller says, and both answers have a valid place.
+    if asked.is_null() || unsafe { pthread_attr_getstack(asked, &raw mut base, &raw mut len) } != 0 {
+        return None;
+    }
+    // glibc knows a stack by its upper end, which is address 0 if the caller gave none; the size is 0 if
+    // the caller said nothing of it either, and gets what is usual, which is plenty.
+    if len == 0 || base.wrapping_add(len) != 0 {
+        return None;
+    }
+    // SAFETY: a `pthread_attr_t` is plain bytes; what it points to is only read.
+    let mut copy = unsafe { asked.read() };
+    // SAFETY: the copy is an initialised `pthread_attr_t`.
+    let set = unsafe { pthread_attr_setstacksize(&raw mut copy, len.saturating_add(EXTRA_STACK)) };
+    (set == 0).then_some(copy)
+}
 
 /// Where the calling thread's stack is, as base and length, with its thread-local data where libc has put
 /// that there; empty if libc does not say.
 pub(super) fn own_stack() -> (usize, usize) {
-    let mut attributes = Attributes([0; 64]);
+    let mut attributes = Attributes([0; 56]);
     let (mut base, mut len) = (0, 0);
     // SAFETY: the places are valid for the answers, and the attributes are destroyed if they were made.
     unsafe {

@@ -65,6 +65,7 @@ use snag_trace::{Flags, Kind, Mode};
 pub(crate) use lifetime::{
     begin, code_begins, code_ended, code_has_ended, create, discard, end, joins_code, leaves_std,
 };
+pub(crate) use maps::with_room;
 pub(crate) use thread::Thread;
 
 /// Runs `body` with the calling thread, unless it is not followed or a signal has interrupted the layer:

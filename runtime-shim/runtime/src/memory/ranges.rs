@@ -156,16 +156,14 @@ unsafe fn one_of_range<const WRITE: bool>(
         let cell_at = |index: usize| cells.add(index).read_volatile();
         if cell_at(CELLS - 1) != Cell::ATOMICS {
             let lanes = _mm_load_si128(cells.cast());
-            let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| is_ordered(thread, cell));
-            if let Some((after, mut met)) = after {
-                let mut rare = Cell::EMPTY;
-                while met != 0 {
-                    let cell = cell_at(met.trailing_zeros() as usize);
-                    if sample::is_rare(&(*thread).history, pc as u32, cell) {
-                        rare = cell;
-                    }
-                    met &= met - 1;
+            let mut rare = Cell::EMPTY;
+            let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| {
+                if sample::is_rare(&(*thread).history, pc as u32, cell) {
+                    rare = cell;
                 }
+                is_ordered(thread, cell)
+            });
+            if let Some(after) = after {
                 store(cells, after, cleared);
                 if !rare.is_empty() {
                     verdict::ordered(thread, at, pc, new, nature, rare);
