@@ -46,6 +46,7 @@ mod scope_chunks;
 mod scope_join_then_write;
 mod seqlock;
 mod simd_neighbours;
+mod small_stacks;
 mod spinlocks;
 mod split_at_mut;
 mod stack_lent_until_join;
@@ -106,6 +107,7 @@ pub const PROGRAMS: &[Program] = &[
     ("correct/scope_join_then_write", scope_join_then_write::main),
     ("correct/seqlock", seqlock::main),
     ("correct/simd_neighbours", simd_neighbours::main),
+    ("correct/small_stacks", small_stacks::main),
     ("correct/spinlocks", spinlocks::main),
     ("correct/split_at_mut", split_at_mut::main),
     ("correct/stack_lent_until_join", stack_lent_until_join::main),
