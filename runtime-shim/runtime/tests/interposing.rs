@@ -53,6 +53,8 @@ unsafe extern "C" {
     ) -> c_int;
     fn pthread_join(thread: usize, result: *mut *mut c_void) -> c_int;
     fn pthread_cancel(thread: usize) -> c_int;
+    fn pthread_self() -> usize;
+    fn pthread_setname_np(thread: usize, name: *const core::ffi::c_char) -> c_int;
 }
 
 /// The trace of a recorded child, after the same scenario passed without recording.
@@ -307,6 +309,44 @@ fn a_thread_of_c_has_its_creation_its_parent_and_its_join() {
     let own = |kind| trace.events.iter().find(move |event| event.kind == kind && event.thread == child);
     assert!(spawn.seq < own(Kind::ThreadStart).expect("started").seq);
     assert!(own(Kind::ThreadEnd).expect("ended").seq < join.seq);
+}
+
+#[test]
+#[ignore = "runs in a recorded child"]
+fn scenario_named_late() {
+    extern "C-unwind" fn named_late(semaphore: *mut c_void) -> *mut c_void {
+        // SAFETY: the semaphore lives for ever, and the name is short enough.
+        unsafe {
+            sem_trywait(semaphore.cast());
+            pthread_setname_np(pthread_self(), c"late".as_ptr());
+            sem_trywait(semaphore.cast());
+        }
+        null_mut()
+    }
+    let create = || {
+        let semaphore = &raw mut *Box::leak(Box::new(opaque()));
+        let mut thread = 0;
+        // SAFETY: the semaphore lives for ever; the thread is joined once.
+        unsafe {
+            sem_init(semaphore, 0, 0);
+            assert_eq!(pthread_create(&raw mut thread, null_mut(), named_late, semaphore.cast()), 0);
+            assert_eq!(pthread_join(thread, null_mut()), 0);
+        }
+    };
+    std::thread::Builder::new()
+        .name("creator".to_owned())
+        .spawn(create)
+        .expect("starts")
+        .join()
+        .expect("ends");
+}
+
+#[test]
+fn a_thread_has_its_own_name_and_never_its_creators() {
+    let trace = record("scenario_named_late");
+    let child = events(&trace, ObjectKind::Semaphore)[0].thread;
+    assert_eq!(trace.threads[&child].name, "late");
+    assert_eq!(trace.threads[&trace.threads[&child].parent].name, "creator");
 }
 
 #[test]
