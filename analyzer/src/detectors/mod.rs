@@ -138,13 +138,12 @@ mod tests {
         Event { seq, thread, kind, mode, flags: Flags::NONE, object, site, arg: 0 }
     }
 
-    /// Eight threads that lock two of a hundred mutexes, one inside the other, 1.25 million times.
+    /// Eight threads that lock two of a hundred mutexes, one inside the other, 12,500 times.
     #[test]
-    #[ignore = "takes long without optimisation"]
-    fn ten_million_events_are_judged_within_a_minute() {
+    fn one_inversion_is_found_behind_many_sections_in_one_order() {
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let mut events = Vec::new();
-        while events.len() < 10_000_000 {
+        while events.len() < 100_000 {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
@@ -172,13 +171,10 @@ mod tests {
             let seq = events.len() as u64 + 1;
             events.push(recorded(seq, thread, kind, Mode::Exclusive, object, 0));
         }
-        let start = std::time::Instant::now();
-        let execution =
-            Execution::load(vec![ProcessTrace { events, ..ProcessTrace::default() }], &RunMeta::default());
-        let loaded = start.elapsed();
-        let names = PlainNames(&execution);
-        let found = run_all(&execution, &names);
-        assert!(!found.is_empty());
-        assert!(start.elapsed().as_secs() < 60, "{loaded:?} to load, {:?} in all", start.elapsed());
+        let trace = ProcessTrace { events, ..ProcessTrace::default() };
+        let execution = Execution::load(vec![trace], &RunMeta::default());
+        let found = run_all(&execution, &PlainNames(&execution));
+        let [inversion] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(inversion.rule, "lock_order_inversion");
     }
 }
