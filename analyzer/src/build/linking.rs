@@ -7,7 +7,6 @@
 //!   differ between toolchains, lead through `snag_runtime`, which has to know of each block of an
 //!   allocator that is not libc's. `--wrap` does that without a wrapper around the linker; the
 //!   functions themselves are then named `snag_real_rust_alloc` and so on.
-//!
 //! * What has no facade (`no_std`, and its unit tests) takes the runtime from the end of the command line.
 //!
 //! Known misses of GNU ld, which rustc uses for this target before 1.90 or when told to: it does not wrap
