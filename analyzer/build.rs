@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// The crates of the shim, as folders beside this one.
-const CRATES: [&str; 3] = ["trace", "runtime", "std"];
+const CRATES: [&str; 4] = ["trace", "runtime", "std", "test"];
 
 /// The one host, and the one target, that there is a recorder for.
 const SUPPORTED: &str = "x86_64-unknown-linux-gnu";

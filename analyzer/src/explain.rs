@@ -8,6 +8,8 @@ static PAGES: &[(&str, &str)] = &[
     ("blocked_forever", include_str!("../../docs/rules/blocked_forever.md")),
     ("data_race", include_str!("../../docs/rules/data_race.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
+    ("failing_schedule", include_str!("../../docs/rules/failing_schedule.md")),
+    ("livelock", include_str!("../../docs/rules/livelock.md")),
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
     ("lost_update", include_str!("../../docs/rules/lost_update.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),

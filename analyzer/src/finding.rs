@@ -205,6 +205,18 @@ pub struct Stats {
     pub memory: Option<MemoryStats>,
 }
 
+impl Stats {
+    /// Adds what another recording had.
+    pub fn add(&mut self, other: &Stats) {
+        self.events += other.events;
+        self.threads += other.threads;
+        self.processes += other.processes;
+        if let Some(memory) = &other.memory {
+            self.memory.get_or_insert_default().add(memory);
+        }
+    }
+}
+
 /// What was seen of memory, and what had to be forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryStats {

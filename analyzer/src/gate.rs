@@ -14,7 +14,7 @@ pub const SNAG_FAILED: u8 = 2;
 const POTENTIAL: &str = "potential";
 
 /// What the user says of findings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, serde::Serialize, serde::Deserialize)]
 pub struct Levels {
     /// Fail on these as well: `potential` for every potential finding, or one rule's
     #[arg(long, value_name = "potential|RULE", help_heading = "Findings")]

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod detectors;
 pub mod error;
 pub mod explain;
+pub mod explore;
 pub mod finding;
 pub mod gate;
 pub mod model;

@@ -65,9 +65,10 @@ impl Invocation {
         let config = CargoConfig::load(&arguments);
         let toolchain = Toolchain::find(rustc_command(config.build_tool("rustc").as_deref()))?;
         let project = Project::find(&arguments)?;
-        let shim = match mode {
-            Mode::Memory => with_memory(&toolchain, &config, &notice)?,
-            _ => without_memory(&toolchain, &config, &notice)?,
+        let shim = if mode.has_memory() {
+            with_memory(&toolchain, mode, &config, &notice)?
+        } else {
+            without_memory(&toolchain, mode, &config, &notice)?
         };
         remove_flag(&mut arguments, "--target-dir");
         remove_flag(&mut arguments, "--target");
@@ -131,6 +132,7 @@ impl Invocation {
 /// being made is an error of the second.
 fn with_memory(
     toolchain: &Toolchain,
+    mode: Mode,
     config: &CargoConfig,
     notice: &impl Fn(Notice<'_>),
 ) -> Result<Shim, Error> {
@@ -138,7 +140,7 @@ fn with_memory(
         "the program is to be linked with libc statically (`crt-static`)".to_owned()
     } else {
         let instrumenting = || notice(Notice::Instrumenting(toolchain));
-        match shim::prepare(toolchain, Mode::Memory, instrumenting) {
+        match shim::prepare(toolchain, mode, instrumenting) {
             Ok(shim) => return Ok(shim),
             // A compiler has much to say: its first line is enough, `__sysroot --memory` shows the rest.
             Err(error) => {
@@ -147,15 +149,19 @@ fn with_memory(
         }
     };
     notice(Notice::NoMemoryLayer(&reason));
-    without_memory(toolchain, config, notice)
+    without_memory(toolchain, mode.without_memory(), config, notice)
 }
 
 fn without_memory(
     toolchain: &Toolchain,
+    mode: Mode,
     config: &CargoConfig,
     notice: &impl Fn(Notice<'_>),
 ) -> Result<Shim, Error> {
-    let mode = if config.links_libc_statically() { Mode::Static } else { Mode::Native };
+    let mode = match mode {
+        Mode::Native if config.links_libc_statically() => Mode::Static,
+        mode => mode,
+    };
     shim::prepare(toolchain, mode, || notice(Notice::Preparing(toolchain)))
 }
 

@@ -11,10 +11,14 @@ pub enum Mode {
     Static,
     /// Every access to memory is seen as well: `std` and all crates are instrumented.
     Memory,
+    /// As [`Mode::Memory`], with threads that run one at a time, as a scheduler says.
+    Explore,
+    /// As [`Mode::Explore`], without the memory layer.
+    ExploreNative,
 }
 
 impl Mode {
-    const ALL: [Mode; 3] = [Mode::Native, Mode::Static, Mode::Memory];
+    const ALL: [Mode; 5] = [Mode::Native, Mode::Static, Mode::Memory, Mode::Explore, Mode::ExploreNative];
 
     /// Its name, in the names of folders.
     #[must_use]
@@ -23,6 +27,30 @@ impl Mode {
             Mode::Native => "native",
             Mode::Static => "static",
             Mode::Memory => "memory",
+            Mode::Explore => "explore",
+            Mode::ExploreNative => "explore_native",
+        }
+    }
+
+    /// Whether accesses to memory are instrumented.
+    #[must_use]
+    pub const fn has_memory(self) -> bool {
+        matches!(self, Mode::Memory | Mode::Explore)
+    }
+
+    /// Whether a scheduler says who runs.
+    #[must_use]
+    pub const fn is_explored(self) -> bool {
+        matches!(self, Mode::Explore | Mode::ExploreNative)
+    }
+
+    /// The same without the memory layer.
+    #[must_use]
+    pub const fn without_memory(self) -> Mode {
+        match self {
+            Mode::Memory => Mode::Native,
+            Mode::Explore => Mode::ExploreNative,
+            other => other,
         }
     }
 

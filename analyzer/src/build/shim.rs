@@ -82,6 +82,10 @@ struct ShimCrate {
     externs: &'static [&'static str],
 }
 
+/// The crate that is compiled for explored programs only, and that may use what is unstable.
+const TEST: ShimCrate =
+    ShimCrate { name: "test", root: "test/src/lib.rs", externs: &["snag_runtime", "snag_trace"] };
+
 const CRATES: [ShimCrate; 3] = [
     ShimCrate { name: "snag_trace", root: "trace/src/lib.rs", externs: &[] },
     ShimCrate { name: "snag_runtime", root: "runtime/src/lib.rs", externs: &["snag_trace"] },
@@ -179,14 +183,17 @@ fn build(toolchain: &Toolchain, mode: Mode, root: &Path) -> Result<(), Error> {
         fs::create_dir_all(folder).map_err(Error::io_with_help("create", folder, CACHE_HELP))?;
         fs::write(&file, text).map_err(Error::io("write", &file))?;
     }
-    sysroot::lay_out(toolchain, root)?;
-    if mode == Mode::Memory {
+    sysroot::lay_out(toolchain, mode, root)?;
+    if mode.has_memory() {
         std_bitcode::instrument(toolchain, root).map_err(|reason| Error::Std { reason })?;
     }
     for part in &CRATES {
         compile(toolchain, mode, root, part)?;
     }
-    if mode == Mode::Memory {
+    if mode.is_explored() {
+        compile(toolchain, mode, root, &TEST)?;
+    }
+    if mode.has_memory() {
         linking::save(toolchain, root).map_err(|reason| Error::Std { reason })?;
     }
     Ok(())
@@ -194,10 +201,15 @@ fn build(toolchain: &Toolchain, mode: Mode, root: &Path) -> Result<(), Error> {
 
 fn compile(toolchain: &Toolchain, mode: Mode, root: &Path, part: &ShimCrate) -> Result<(), Error> {
     let deps = root.join("deps");
-    let out = if part.name == "std" { sysroot::target_libraries(root) } else { deps.clone() };
+    let is_facade = matches!(part.name, "std" | "test");
+    let out = if is_facade { sysroot::target_libraries(root) } else { deps.clone() };
     let mut rustc = Command::new(&toolchain.rustc);
+    if part.name == TEST.name {
+        rustc.env("RUSTC_BOOTSTRAP", part.name);
+    } else {
+        rustc.env_remove("RUSTC_BOOTSTRAP");
+    }
     rustc
-        .env_remove("RUSTC_BOOTSTRAP")
         .arg(root.join("src").join(part.root))
         .args(["--crate-name", part.name, "--crate-type", "rlib", "--edition", "2024"])
         .args(["--target", SUPPORTED_TARGET, "--cap-lints", "allow"])
@@ -227,11 +239,16 @@ fn cfgs(toolchain: &Toolchain, mode: Mode) -> Vec<String> {
         "--check-cfg=cfg(snag_since, values(any()))".to_owned(),
         "--check-cfg=cfg(snag_nightly)".to_owned(),
         "--check-cfg=cfg(snag_memory)".to_owned(),
+        "--check-cfg=cfg(snag_explore)".to_owned(),
     ];
     match mode {
         Mode::Native => {}
         Mode::Static => flags.push("-Ctarget-feature=+crt-static".to_owned()),
         Mode::Memory => flags.push("--cfg=snag_memory".to_owned()),
+        Mode::ExploreNative => flags.push("--cfg=snag_explore".to_owned()),
+        Mode::Explore => {
+            flags.extend(["--cfg=snag_memory", "--cfg=snag_explore"].map(str::to_owned));
+        }
     }
     flags.extend((FIRST_SINCE..=toolchain.minor).map(|minor| format!("--cfg=snag_since=\"1.{minor}\"")));
     if toolchain.nightly {

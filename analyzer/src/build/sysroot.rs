@@ -2,12 +2,13 @@
 //!
 //! Symlinks to the toolchain's own, except for `libstd-*` of the supported target: that is put into a
 //! second folder, which rustc gets as `-L dependency=`, where only its hash leads to it. So nothing
-//! enters the extern prelude.
+//! enters the extern prelude. Under exploration the same is done to `libtest-*`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::build::mode::Mode;
 use crate::build::toolchain::{SUPPORTED_TARGET, Toolchain};
 use crate::error::Error;
 
@@ -16,7 +17,7 @@ use crate::error::Error;
 ///
 /// # Errors
 /// If the toolchain's sysroot cannot be read or the new one cannot be written.
-pub fn lay_out(toolchain: &Toolchain, root: &Path) -> Result<(), Error> {
+pub fn lay_out(toolchain: &Toolchain, mode: Mode, root: &Path) -> Result<(), Error> {
     let rustlib = toolchain.sysroot.join("lib/rustlib");
     let ours = root.join("sysroot/lib/rustlib");
     link_all(&rustlib, &ours, |name| (name != SUPPORTED_TARGET).then_some(&*ours))?;
@@ -25,7 +26,8 @@ pub fn lay_out(toolchain: &Toolchain, root: &Path) -> Result<(), Error> {
     let (libraries, deps) = (target_libraries(root), root.join("deps"));
     fs::create_dir_all(&deps).map_err(Error::io("create", &deps))?;
     link_all(&target.join("lib"), &libraries, |name| {
-        Some(if name.starts_with("libstd-") { &*deps } else { &*libraries })
+        let is_hidden = name.starts_with("libstd-") || (mode.is_explored() && name.starts_with("libtest-"));
+        Some(if is_hidden { &*deps } else { &*libraries })
     })
 }
 

@@ -19,7 +19,6 @@ use std::process::{Command, ExitCode};
 use std::{env, io};
 
 use crate::build::cargo_config::values_of;
-use crate::build::mode::Mode;
 use crate::build::shim::Shim;
 use crate::build::toolchain::SUPPORTED_TARGET;
 use crate::build::{instrumentation, linking};
@@ -127,7 +126,7 @@ impl Wrapper {
 
     /// The same command line, for a crate over the shim.
     fn with_shim(&self, mut arguments: Vec<OsString>) -> io::Result<Vec<OsString>> {
-        if self.shim.mode == Mode::Memory {
+        if self.shim.mode.has_memory() {
             instrumentation::instrument(&mut arguments);
             let linking = linking::flags(&self.shim.root, &arguments)?;
             arguments.extend(linking);
@@ -137,6 +136,11 @@ impl Wrapper {
     }
 
     fn rustdoc(&self, arguments: Vec<OsString>) -> io::Result<ExitCode> {
+        if self.shim.mode.is_explored() && arguments.iter().any(|argument| argument == "--test") {
+            // Each doctest is a program of its own, made and run by rustdoc.
+            eprintln!("note: documentation tests are not explored");
+            return Ok(ExitCode::SUCCESS);
+        }
         let rustdoc = env::var_os(RUSTDOC_ENV).unwrap_or_else(|| "rustdoc".into());
         let mut command = Command::new(rustdoc);
         match self.crate_of(&arguments) {

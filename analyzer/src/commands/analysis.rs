@@ -57,14 +57,22 @@ impl ReportOptions {
     pub fn conclude(&self, recording: Recording, color: bool) -> Result<u8, Error> {
         let sources = Sources::new(recording.meta.workspace_root.clone());
         let report = judge(recording, &self.levels, &sources)?;
+        self.write(&report, &sources, color)
+    }
+
+    /// Writes the report, and gives the exit code.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, report: &Report, sources: &Sources, color: bool) -> Result<u8, Error> {
         let reporter = reporters::find(&self.format).expect("clap accepts only registered formats");
         match &self.output {
             None => {
                 let style = Style { color, ..Style::of_stderr() };
-                to_stderr(&reporter.render(&report, &sources, &style));
+                to_stderr(&reporter.render(report, sources, &style));
             }
             Some(file) => {
-                let text = reporter.render(&report, &sources, &Style::FILE);
+                let text = reporter.render(report, sources, &Style::FILE);
                 fs::write(file, text).map_err(Error::io("write", file))?;
             }
         }
@@ -73,7 +81,10 @@ impl ReportOptions {
 }
 
 /// Judges one family of processes after the other, so that only one is in memory at a time.
-fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Report, Error> {
+///
+/// # Errors
+/// If a trace cannot be read.
+pub fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Report, Error> {
     let mut stats = Stats::default();
     let (mut found, mut warnings) = (Vec::new(), Vec::new());
     for family in &recording.families {
@@ -82,12 +93,12 @@ fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result<Rep
         execution.earlier_processes = stats.processes as u32;
         found.extend(detectors::run_all(&execution, &SourceNames::new(&execution, sources)));
         warnings.extend(of_family);
-        stats.events += execution.events.len() as u64;
-        stats.threads += execution.thread_ids().count() as u64;
-        stats.processes += execution.processes.len() as u64;
-        if let Some(memory) = execution.memory.stats() {
-            stats.memory.get_or_insert_default().add(&memory);
-        }
+        stats.add(&Stats {
+            events: execution.events.len() as u64,
+            threads: execution.thread_ids().count() as u64,
+            processes: execution.processes.len() as u64,
+            memory: execution.memory.stats(),
+        });
     }
     let Recording { meta, warnings: of_run, .. } = recording;
     warnings.extend(of_run);

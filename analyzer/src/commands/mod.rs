@@ -8,10 +8,14 @@ use crate::error::Error;
 
 pub mod analysis;
 pub mod analyze;
+pub mod binary;
 pub mod demo;
 pub mod explain;
+pub mod explore;
 pub mod progress;
 pub mod record;
+pub mod replay;
+mod session;
 pub mod sysroot;
 
 /// One subcommand.
@@ -48,5 +52,14 @@ impl Given<'_> {
 }
 
 /// Every subcommand, in the order of the help.
-pub static COMMANDS: &[&dyn Command] =
-    &[&record::RUN, &record::TEST, &analyze::Analyze, &explain::Explain, &demo::Demo, &sysroot::PrintSysroot];
+pub static COMMANDS: &[&dyn Command] = &[
+    &record::RUN,
+    &record::TEST,
+    &explore::Explore,
+    &replay::Replay,
+    &analyze::Analyze,
+    &explain::Explain,
+    &demo::Demo,
+    &sysroot::PrintSysroot,
+    &binary::Binary,
+];

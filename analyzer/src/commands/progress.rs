@@ -30,6 +30,12 @@ impl Progress {
         Progress { quiet, color }
     }
 
+    /// Whether nothing is to be said.
+    #[must_use]
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether colour is wanted.
     #[must_use]
     pub fn color(self) -> bool {

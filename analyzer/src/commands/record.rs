@@ -127,7 +127,7 @@ impl Record {
             working_directory: here.display().to_string(),
             workspace_root: invocation.project.workspace_root.display().to_string(),
             engine: "native".to_owned(),
-            memory: invocation.shim.mode == Mode::Memory,
+            memory: invocation.shim.mode.has_memory(),
             ignore: invocation.project.ignore.clone(),
             toolchain: invocation.toolchain.name().to_owned(),
             test_harness: self.test_harness,

@@ -8,6 +8,8 @@ pub mod blocked_forever;
 pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
+pub mod failing_schedule;
+pub mod livelock;
 pub mod lock_order_inversion;
 pub mod lost_update;
 pub mod lost_wakeup;
@@ -35,6 +37,8 @@ pub static REGISTRY: &[&dyn Detector] = &[
     &blocked_forever::BlockedForever,
     &data_race::DataRace,
     &deadlock::Deadlock,
+    &failing_schedule::FailingSchedule,
+    &livelock::Livelock,
     &lock_order_inversion::LockOrderInversion,
     &lost_update::LostUpdate,
     &lost_wakeup::LostWakeup,

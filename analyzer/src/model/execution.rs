@@ -15,7 +15,7 @@ use crate::model::happens_before::HappensBefore;
 use crate::model::memory::{Memory, is_remark};
 use crate::model::sections::Sections;
 use crate::model::wait_for::WaitState;
-use crate::run::meta::RunMeta;
+use crate::run::meta::{ExploredExecution, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
 macro_rules! index {
@@ -168,6 +168,8 @@ pub struct Execution {
     pub memory: Memory,
     /// Whether main threads only wait for tests.
     pub test_harness: bool,
+    /// What was executed by a schedule, and how that ended.
+    pub explored: Option<ExploredExecution>,
     /// Processes of the run that are not in here and count before these.
     pub earlier_processes: u32,
     happens_before: OnceLock<HappensBefore>,
@@ -196,6 +198,7 @@ impl Execution {
             objects: vec![Object::default()],
             sites: vec![Site::default()],
             test_harness: meta.test_harness,
+            explored: meta.explored.clone(),
             ..Execution::default()
         };
         execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());

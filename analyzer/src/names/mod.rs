@@ -53,6 +53,13 @@ pub struct SourceNames<'a> {
     named: RefCell<BTreeMap<(u32, u32), ObjectRef>>,
 }
 
+/// The place of the code at this address of the executable, if its debug information tells.
+#[must_use]
+pub fn place_of_code(executable: &str, address: u64, sources: &Sources) -> Option<Place> {
+    let site = Symbols::of(executable).call_before(address + 1)?;
+    Some(Place { file: sources.shorten(&site.file), line: site.line, column: site.column })
+}
+
 impl<'a> SourceNames<'a> {
     /// Names for an execution of the program whose sources these are.
     #[must_use]

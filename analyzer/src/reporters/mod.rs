@@ -5,6 +5,7 @@
 
 mod human;
 mod json;
+pub mod lanes;
 mod short;
 mod snippet;
 

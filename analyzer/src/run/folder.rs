@@ -340,8 +340,10 @@ fn clock_page() -> Vec<u8> {
     page
 }
 
-/// Time in UTC and the fraction of the second, so that runs sort by their age: `20260109T080706Z-5f3a`.
-fn new_id() -> String {
+/// A name for a folder: time in UTC and the fraction of the second, so that runs sort by their age,
+/// `20260109T080706Z-5f3a`.
+#[must_use]
+pub fn new_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let fraction = u64::from(now.subsec_nanos()) * 0x1_0000 / 1_000_000_000;
     format!("{}-{fraction:04x}", utc(now.as_secs()))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::ProgramStatus;
+use crate::finding::{Place, ProgramStatus};
 use crate::gate::Ignore;
 
 /// Contents of `run.json`. Written before the program starts and again after it ended, so that a
@@ -39,10 +39,26 @@ pub struct RunMeta {
     /// is not known.
     #[serde(default)]
     pub alive: Vec<u32>,
+    /// What was executed by a schedule, and how that ended; nothing for a run of its own accord.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explored: Option<ExploredExecution>,
     /// The clock when the analysis began. What a process that outlived the run records later is left
     /// out, so that the analysis can be repeated.
     #[serde(default)]
     pub until: Option<u64>,
+}
+
+/// An execution under the scheduler.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExploredExecution {
+    /// The test; nothing if it is a program's `main`.
+    pub test: Option<String>,
+    /// How it ended: `passed`, `failed`, `deadlock`, `livelock`, `killed`, `exited`, `race`…
+    pub ending: String,
+    /// What the last panic said, or why it ended.
+    pub message: String,
+    /// Where that was, if it is known: of a panic, or where a thread went round in circles.
+    pub place: Option<Place>,
 }
 
 /// A process that snag ended.

@@ -8,11 +8,15 @@
 //!   programs.
 
 pub mod engine;
+#[cfg(snag_explore)]
+pub mod explore;
 pub mod foreign;
 pub mod identity;
 mod ignore;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]
 mod interpose;
+#[cfg(any(snag_explore, snag_memory, test))]
+mod kernel;
 #[cfg(any(snag_memory, test))]
 mod memory;
 pub mod recorder;

@@ -12,6 +12,7 @@
 //! * A record is committed by the store of its first word, so that a file is readable up to the
 //!   last whole event of every thread, whatever killed the process.
 
+pub mod control;
 pub mod decode;
 pub mod encode;
 #[macro_use]

@@ -7,6 +7,7 @@ use core::ffi::{c_int, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
+use super::turns::{self, Until, What};
 use super::{ETIMEDOUT, Opaque, acquired, interpose, mutex, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
@@ -49,8 +50,11 @@ unsafe fn recorded_wait(
     mutex: *mut Opaque,
     flags: Flags,
     at: At,
+    until: Until,
     wait: impl FnOnce() -> c_int,
 ) -> c_int {
+    let address = condvar;
+    turns::before(What::Wait, address, at);
     let (condvar, lock) = (object(condvar, at), mutex::object(mutex, at));
     // A recursive mutex that is held twice stays held while waiting.
     // SAFETY: the caller's promise.
@@ -59,7 +63,17 @@ unsafe fn recorded_wait(
     if gives_up {
         record_at(Kind::Release, Mode::Exclusive, Flags::NONE, lock, at, 0);
     }
-    let result = wait();
+    let mut waits_here = false;
+    let give_up = || {
+        waits_here = true;
+        // SAFETY: the caller's promise.
+        unsafe { mutex::give_up(mutex) };
+    };
+    let result = turns::wait_once(address, until, give_up, wait);
+    if waits_here {
+        // SAFETY: the caller's promise.
+        unsafe { mutex::take_back(mutex) };
+    }
     let timed_out = Flags::TIMED_OUT.when(result == ETIMEDOUT);
     record_at(Kind::WaitEnd, Mode::Wait, timed_out, condvar, at, 0);
     if gives_up {
@@ -71,6 +85,7 @@ unsafe fn recorded_wait(
 /// # Safety
 /// `condvar` points to an initialised condition variable.
 unsafe fn record_notify(kind: Kind, condvar: *mut Opaque, caller: usize) {
+    turns::before(What::Notify, condvar, At::Code(caller));
     if on() {
         let at = At::Code(caller);
         // SAFETY: the caller's promise; the word lies within the type.
@@ -100,8 +115,12 @@ unsafe extern "C-unwind" fn destroy(condvar: *mut Opaque, caller: usize) -> c_in
 unsafe extern "C-unwind" fn wait(condvar: *mut Opaque, mutex: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_cond_wait(condvar, mutex) };
-    // SAFETY: as above.
-    if on() { unsafe { recorded_wait(condvar, mutex, Flags::NONE, At::Code(caller), wait) } } else { wait() }
+    if on() {
+        // SAFETY: as above.
+        unsafe { recorded_wait(condvar, mutex, Flags::NONE, At::Code(caller), Until::Never, wait) }
+    } else {
+        wait()
+    }
 }
 
 unsafe extern "C-unwind" fn timed_wait(
@@ -112,8 +131,13 @@ unsafe extern "C-unwind" fn timed_wait(
 ) -> c_int {
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_cond_timedwait(condvar, mutex, deadline) };
-    // SAFETY: as above.
-    if on() { unsafe { recorded_wait(condvar, mutex, Flags::TIMED, At::Code(caller), wait) } } else { wait() }
+    let until = Until::realtime(deadline);
+    if on() {
+        // SAFETY: as above.
+        unsafe { recorded_wait(condvar, mutex, Flags::TIMED, At::Code(caller), until, wait) }
+    } else {
+        wait()
+    }
 }
 
 unsafe extern "C-unwind" fn clock_wait(
@@ -125,20 +149,29 @@ unsafe extern "C-unwind" fn clock_wait(
 ) -> c_int {
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_cond_clockwait(condvar, mutex, clock, deadline) };
-    // SAFETY: as above.
-    if on() { unsafe { recorded_wait(condvar, mutex, Flags::TIMED, At::Code(caller), wait) } } else { wait() }
+    let until = Until::Clock(clock, deadline);
+    if on() {
+        // SAFETY: as above.
+        unsafe { recorded_wait(condvar, mutex, Flags::TIMED, At::Code(caller), until, wait) }
+    } else {
+        wait()
+    }
 }
 
 unsafe extern "C-unwind" fn signal(condvar: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's, here and below.
     unsafe { record_notify(Kind::NotifyOne, condvar, caller) };
     // SAFETY: as above.
-    unsafe { real::pthread_cond_signal(condvar) }
+    let result = unsafe { real::pthread_cond_signal(condvar) };
+    turns::wake(condvar, 1);
+    result
 }
 
 unsafe extern "C-unwind" fn broadcast(condvar: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's, here and below.
     unsafe { record_notify(Kind::NotifyAll, condvar, caller) };
     // SAFETY: as above.
-    unsafe { real::pthread_cond_broadcast(condvar) }
+    let result = unsafe { real::pthread_cond_broadcast(condvar) };
+    turns::wake(condvar, usize::MAX);
+    result
 }

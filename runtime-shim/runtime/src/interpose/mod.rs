@@ -26,6 +26,9 @@ mod rwlock;
 mod semaphore;
 mod symbol;
 mod thread;
+#[cfg(snag_explore)]
+mod time_and_chance;
+mod turns;
 #[cfg(snag_memory)]
 mod unrecorded;
 

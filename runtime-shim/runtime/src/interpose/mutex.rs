@@ -5,6 +5,7 @@ use core::ffi::{c_int, c_long, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
+use super::turns::{self, Until, What};
 use super::{EBUSY, Opaque, acquired, interpose, is_taken, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
@@ -97,6 +98,7 @@ unsafe fn take(mutex: *mut Opaque, flags: Flags, at: At, wait: impl FnOnce() -> 
     if !on() {
         return wait();
     }
+    turns::before(What::Lock, mutex, at);
     // SAFETY: the caller's promise, here and below.
     let mut result = unsafe { real::pthread_mutex_trylock(mutex) };
     if !is_taken(result) {
@@ -127,12 +129,43 @@ unsafe extern "C-unwind" fn destroy(mutex: *mut Opaque, caller: usize) -> c_int 
     result
 }
 
+/// Waits for the mutex, which was found taken, by `libcs` if no engine has it otherwise.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+unsafe fn wait(mutex: *mut Opaque, until: Until, libcs: impl FnOnce() -> c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    turns::wait_for(mutex, until, || unsafe { real::pthread_mutex_trylock(mutex) }, libcs)
+}
+
+/// Takes the mutex back after a wait for a condition variable.
+///
+/// # Safety
+/// `mutex` points to an initialised mutex.
+pub(super) unsafe fn take_back(mutex: *mut Opaque) {
+    // SAFETY: the caller's promise.
+    unsafe { wait(mutex, Until::Never, || real::pthread_mutex_lock(mutex)) };
+}
+
+/// Gives the mutex up for a wait for a condition variable.
+///
+/// # Safety
+/// The calling thread holds the mutex.
+pub(super) unsafe fn give_up(mutex: *mut Opaque) {
+    // SAFETY: the caller's promise.
+    unsafe { real::pthread_mutex_unlock(mutex) };
+    turns::wake(mutex, usize::MAX);
+}
+
 unsafe extern "C-unwind" fn lock(mutex: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's.
-    unsafe { take(mutex, Flags::NONE, At::Code(caller), || real::pthread_mutex_lock(mutex)) }
+    let libcs = || unsafe { real::pthread_mutex_lock(mutex) };
+    // SAFETY: as above.
+    unsafe { take(mutex, Flags::NONE, At::Code(caller), || wait(mutex, Until::Never, libcs)) }
 }
 
 unsafe extern "C-unwind" fn try_lock(mutex: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::TryLock, mutex, At::Code(caller));
     // SAFETY: the arguments are libc's.
     let result = unsafe { real::pthread_mutex_trylock(mutex) };
     // SAFETY: as above.
@@ -140,12 +173,10 @@ unsafe extern "C-unwind" fn try_lock(mutex: *mut Opaque, caller: usize) -> c_int
 }
 
 unsafe extern "C-unwind" fn timed_lock(mutex: *mut Opaque, deadline: *const c_void, caller: usize) -> c_int {
-    let wait = || {
-        // SAFETY: the arguments are libc's.
-        unsafe { real::pthread_mutex_timedlock(mutex, deadline) }
-    };
+    // SAFETY: the arguments are libc's.
+    let libcs = || unsafe { real::pthread_mutex_timedlock(mutex, deadline) };
     // SAFETY: as above.
-    unsafe { take(mutex, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(mutex, Flags::TIMED, At::Code(caller), || wait(mutex, Until::realtime(deadline), libcs)) }
 }
 
 unsafe extern "C-unwind" fn clock_lock(
@@ -154,20 +185,23 @@ unsafe extern "C-unwind" fn clock_lock(
     deadline: *const c_void,
     caller: usize,
 ) -> c_int {
-    let wait = || {
-        // SAFETY: the arguments are libc's.
-        unsafe { real::pthread_mutex_clocklock(mutex, clock, deadline) }
-    };
+    // SAFETY: the arguments are libc's.
+    let libcs = || unsafe { real::pthread_mutex_clocklock(mutex, clock, deadline) };
     // SAFETY: as above.
-    unsafe { take(mutex, Flags::TIMED, At::Code(caller), wait) }
+    unsafe {
+        take(mutex, Flags::TIMED, At::Code(caller), || wait(mutex, Until::Clock(clock, deadline), libcs))
+    }
 }
 
 unsafe extern "C-unwind" fn unlock(mutex: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::Unlock, mutex, At::Code(caller));
     // SAFETY: the arguments are libc's, here and below.
     if on() && !unsafe { is_nested(mutex) || is_anothers(mutex) } {
         let at = At::Code(caller);
         record_at(Kind::Release, Mode::Exclusive, Flags::NONE, object(mutex, at), at, 0);
     }
     // SAFETY: as above.
-    unsafe { real::pthread_mutex_unlock(mutex) }
+    let result = unsafe { real::pthread_mutex_unlock(mutex) };
+    turns::wake(mutex, usize::MAX);
+    result
 }

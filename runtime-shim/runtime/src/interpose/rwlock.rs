@@ -5,6 +5,7 @@ use core::ffi::{c_int, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::real;
+use super::turns::{self, Until, What};
 use super::{EBUSY, Opaque, acquired, interpose, word};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
@@ -37,6 +38,8 @@ interpose! {
     pthread_rwlock_unlock(lock: *mut Opaque), "rsi" => unlock;
 }
 
+const ENDLESS: (Flags, Until) = (Flags::NONE, Until::Never);
+
 /// Bytes from the start to the writing thread, 0 if nobody writes.
 const WRITER: usize = 24;
 
@@ -57,21 +60,29 @@ fn settled(lock: *mut Opaque, mode: Mode, result: c_int, flags: Flags, at: At) -
 ///
 /// # Safety
 /// `lock` points to an initialised lock.
-unsafe fn take(lock: *mut Opaque, mode: Mode, flags: Flags, at: At, wait: impl FnOnce() -> c_int) -> c_int {
+unsafe fn take(
+    lock: *mut Opaque,
+    mode: Mode,
+    (flags, until): (Flags, Until),
+    at: At,
+    wait: impl FnOnce() -> c_int,
+) -> c_int {
     if !on() {
         return wait();
     }
-    let mut result = match mode {
+    turns::before(What::Lock, lock, at);
+    let attempt = || match mode {
         // SAFETY: the caller's promise.
         Mode::Shared => unsafe { real::pthread_rwlock_tryrdlock(lock) },
         // SAFETY: the caller's promise.
         _ => unsafe { real::pthread_rwlock_trywrlock(lock) },
     };
+    let mut result = attempt();
     if result != 0 {
         if result == EBUSY {
             record_at(Kind::Request, mode, flags, object(lock, at), at, 0);
         }
-        result = wait();
+        result = turns::wait_for(lock, until, attempt, wait);
     }
     settled(lock, mode, result, flags, at)
 }
@@ -96,23 +107,23 @@ unsafe extern "C-unwind" fn destroy(lock: *mut Opaque, caller: usize) -> c_int {
 
 unsafe extern "C-unwind" fn read_lock(lock: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's.
-    unsafe { take(lock, Mode::Shared, Flags::NONE, At::Code(caller), || real::pthread_rwlock_rdlock(lock)) }
+    unsafe { take(lock, Mode::Shared, ENDLESS, At::Code(caller), || real::pthread_rwlock_rdlock(lock)) }
 }
 
 unsafe extern "C-unwind" fn write_lock(lock: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's.
-    unsafe {
-        take(lock, Mode::Exclusive, Flags::NONE, At::Code(caller), || real::pthread_rwlock_wrlock(lock))
-    }
+    unsafe { take(lock, Mode::Exclusive, ENDLESS, At::Code(caller), || real::pthread_rwlock_wrlock(lock)) }
 }
 
 unsafe extern "C-unwind" fn try_read_lock(lock: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::TryLock, lock, At::Code(caller));
     // SAFETY: the arguments are libc's.
     let result = unsafe { real::pthread_rwlock_tryrdlock(lock) };
     if on() { settled(lock, Mode::Shared, result, Flags::TRY, At::Code(caller)) } else { result }
 }
 
 unsafe extern "C-unwind" fn try_write_lock(lock: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::TryLock, lock, At::Code(caller));
     // SAFETY: the arguments are libc's.
     let result = unsafe { real::pthread_rwlock_trywrlock(lock) };
     if on() { settled(lock, Mode::Exclusive, result, Flags::TRY, At::Code(caller)) } else { result }
@@ -126,7 +137,7 @@ unsafe extern "C-unwind" fn timed_read_lock(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_rwlock_timedrdlock(lock, deadline) };
     // SAFETY: as above.
-    unsafe { take(lock, Mode::Shared, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(lock, Mode::Shared, (Flags::TIMED, Until::realtime(deadline)), At::Code(caller), wait) }
 }
 
 unsafe extern "C-unwind" fn timed_write_lock(
@@ -137,7 +148,7 @@ unsafe extern "C-unwind" fn timed_write_lock(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_rwlock_timedwrlock(lock, deadline) };
     // SAFETY: as above.
-    unsafe { take(lock, Mode::Exclusive, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(lock, Mode::Exclusive, (Flags::TIMED, Until::realtime(deadline)), At::Code(caller), wait) }
 }
 
 unsafe extern "C-unwind" fn clock_read_lock(
@@ -149,7 +160,7 @@ unsafe extern "C-unwind" fn clock_read_lock(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_rwlock_clockrdlock(lock, clock, deadline) };
     // SAFETY: as above.
-    unsafe { take(lock, Mode::Shared, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(lock, Mode::Shared, (Flags::TIMED, Until::Clock(clock, deadline)), At::Code(caller), wait) }
 }
 
 unsafe extern "C-unwind" fn clock_write_lock(
@@ -161,10 +172,13 @@ unsafe extern "C-unwind" fn clock_write_lock(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::pthread_rwlock_clockwrlock(lock, clock, deadline) };
     // SAFETY: as above.
-    unsafe { take(lock, Mode::Exclusive, Flags::TIMED, At::Code(caller), wait) }
+    unsafe {
+        take(lock, Mode::Exclusive, (Flags::TIMED, Until::Clock(clock, deadline)), At::Code(caller), wait)
+    }
 }
 
 unsafe extern "C-unwind" fn unlock(lock: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::Unlock, lock, At::Code(caller));
     if on() {
         let at = At::Code(caller);
         // Nobody else can be writing while this thread holds the lock.
@@ -173,5 +187,7 @@ unsafe extern "C-unwind" fn unlock(lock: *mut Opaque, caller: usize) -> c_int {
         record_at(Kind::Release, mode, Flags::NONE, object(lock, at), at, 0);
     }
     // SAFETY: the arguments are libc's.
-    unsafe { real::pthread_rwlock_unlock(lock) }
+    let result = unsafe { real::pthread_rwlock_unlock(lock) };
+    turns::wake(lock, usize::MAX);
+    result
 }

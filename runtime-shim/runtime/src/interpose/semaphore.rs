@@ -5,7 +5,8 @@ use core::ffi::{c_int, c_uint, c_void};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
 use super::symbol::{errno, real, set_errno};
-use super::{Opaque, interpose};
+use super::turns::{self, Until, What};
+use super::{EBUSY, Opaque, interpose};
 use crate::recorder::objects::{by_address_at, end_at, renew_at};
 use crate::recorder::{At, on, record_at};
 
@@ -45,10 +46,16 @@ fn settled(semaphore: *mut Opaque, result: c_int, flags: Flags, at: At) -> c_int
 ///
 /// # Safety
 /// `semaphore` points to an initialised semaphore.
-unsafe fn take(semaphore: *mut Opaque, flags: Flags, at: At, wait: impl FnOnce() -> c_int) -> c_int {
+unsafe fn take(
+    semaphore: *mut Opaque,
+    (flags, until): (Flags, Until),
+    at: At,
+    wait: impl FnOnce() -> c_int,
+) -> c_int {
     if !on() {
         return wait();
     }
+    turns::before(What::Lock, semaphore, at);
     let before = errno();
     // SAFETY: the caller's promise.
     let mut result = unsafe { real::sem_trywait(semaphore) };
@@ -59,7 +66,13 @@ unsafe fn take(semaphore: *mut Opaque, flags: Flags, at: At, wait: impl FnOnce()
         if busy {
             note(Kind::Request, semaphore, flags, at);
         }
-        result = wait();
+        // SAFETY: the caller's promise.
+        let attempt = || if unsafe { real::sem_trywait(semaphore) } == 0 { 0 } else { EBUSY };
+        result = turns::wait_for(semaphore, until, attempt, wait);
+        if result > 0 {
+            set_errno(result);
+            result = -1;
+        }
     }
     settled(semaphore, result, flags, at)
 }
@@ -89,10 +102,11 @@ unsafe extern "C-unwind" fn destroy(semaphore: *mut Opaque, caller: usize) -> c_
 
 unsafe extern "C-unwind" fn wait(semaphore: *mut Opaque, caller: usize) -> c_int {
     // SAFETY: the arguments are libc's.
-    unsafe { take(semaphore, Flags::NONE, At::Code(caller), || real::sem_wait(semaphore)) }
+    unsafe { take(semaphore, (Flags::NONE, Until::Never), At::Code(caller), || real::sem_wait(semaphore)) }
 }
 
 unsafe extern "C-unwind" fn try_wait(semaphore: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::TryLock, semaphore, At::Code(caller));
     // SAFETY: the arguments are libc's.
     let result = unsafe { real::sem_trywait(semaphore) };
     if on() { settled(semaphore, result, Flags::TRY, At::Code(caller)) } else { result }
@@ -106,7 +120,7 @@ unsafe extern "C-unwind" fn timed_wait(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::sem_timedwait(semaphore, deadline) };
     // SAFETY: as above.
-    unsafe { take(semaphore, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(semaphore, (Flags::TIMED, Until::realtime(deadline)), At::Code(caller), wait) }
 }
 
 unsafe extern "C-unwind" fn clock_wait(
@@ -118,13 +132,16 @@ unsafe extern "C-unwind" fn clock_wait(
     // SAFETY: the arguments are libc's.
     let wait = || unsafe { real::sem_clockwait(semaphore, clock, deadline) };
     // SAFETY: as above.
-    unsafe { take(semaphore, Flags::TIMED, At::Code(caller), wait) }
+    unsafe { take(semaphore, (Flags::TIMED, Until::Clock(clock, deadline)), At::Code(caller), wait) }
 }
 
 unsafe extern "C-unwind" fn post(semaphore: *mut Opaque, caller: usize) -> c_int {
+    turns::before(What::Unlock, semaphore, At::Code(caller));
     if on() {
         note(Kind::Release, semaphore, Flags::NONE, At::Code(caller));
     }
     // SAFETY: the arguments are libc's.
-    unsafe { real::sem_post(semaphore) }
+    let result = unsafe { real::sem_post(semaphore) };
+    turns::wake(semaphore, 1);
+    result
 }

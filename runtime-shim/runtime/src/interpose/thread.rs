@@ -11,6 +11,7 @@ use snag_trace::{Flags, Kind, Mode};
 
 use super::interpose;
 use super::symbol::real;
+use super::turns;
 use crate::recorder::{At, Created, adopt, created_thread, current_thread, on, record_at};
 
 type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
@@ -41,6 +42,8 @@ struct Birth {
     code: usize,
     #[cfg(any(snag_memory, test))]
     thread: *mut crate::memory::Thread,
+    #[cfg(snag_explore)]
+    ticket: Option<crate::engine::controlled::Ticket>,
 }
 
 const SLOTS: usize = 1 << 10;
@@ -80,6 +83,11 @@ fn take(handle: usize) -> u32 {
 
 /// Runs a new thread.
 unsafe extern "C-unwind" fn begin(birth: *mut c_void) -> *mut c_void {
+    // SAFETY: the birth is there, and what is read is never written again.
+    #[cfg(snag_explore)]
+    if let Some(ticket) = unsafe { (*birth.cast::<Birth>()).ticket } {
+        crate::engine::controlled::enter(ticket);
+    }
     // SAFETY: `create` made this for the new thread alone.
     let contents = unsafe { birth.cast::<Birth>().read() };
     // SAFETY: as above; it came from `malloc` and is not used any more.
@@ -133,7 +141,11 @@ unsafe extern "C-unwind" fn create(
         code: caller,
         #[cfg(any(snag_memory, test))]
         thread: crate::memory::create(number, matches!(created, Created::Expected(_))),
+        #[cfg(snag_explore)]
+        ticket: crate::engine::controlled::spawning(),
     };
+    #[cfg(snag_explore)]
+    let ticket = contents.ticket;
     #[cfg(any(snag_memory, test))]
     let followed = contents.thread;
     // SAFETY: `malloc` gave room for it, aligned for anything.
@@ -161,6 +173,12 @@ unsafe extern "C-unwind" fn create(
             crate::memory::discard(followed);
         }
     }
+    #[cfg(snag_explore)]
+    if let Some(ticket) = ticket {
+        // SAFETY: libc has written the new thread's handle there, if there is one.
+        let handle = if result == 0 { unsafe { *thread } } else { 0 };
+        crate::engine::controlled::spawned(ticket, handle);
+    }
     result
 }
 
@@ -170,6 +188,7 @@ unsafe extern "C-unwind" fn join(thread: usize, result: *mut *mut c_void, caller
     if number != 0 {
         record_at(Kind::Request, Mode::Join, Flags::NONE, 0, at, u64::from(number));
     }
+    turns::join(thread);
     // SAFETY: the arguments are libc's.
     let outcome = unsafe { real::pthread_join(thread, result) };
     if number != 0 {

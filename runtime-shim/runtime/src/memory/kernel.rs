@@ -1,6 +1,6 @@
 //! System calls, made without libc: its `mmap` may be ours, and `errno` is the program's.
 
-use core::arch::asm;
+pub(super) use crate::kernel::call;
 
 const SYS_WRITE: usize = 1;
 pub(super) const SYS_MMAP: usize = 9;
@@ -26,26 +26,6 @@ const MADV_DONTDUMP: usize = 16;
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
-
-/// A system call. Gives what the kernel gives: a small negative number is an error.
-///
-/// # Safety
-/// The call must be safe with these arguments.
-pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
-    let [a, b, c, d, e, f] = arguments;
-    let result;
-    // SAFETY: the caller's promise; the kernel changes `rax`, `rcx` and `r11` only.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => result,
-            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
-            out("rcx") _, out("r11") _,
-            options(nostack),
-        );
-    }
-    result
-}
 
 /// Whether the kernel gave an address, and not an error.
 pub(super) const fn is_address(result: isize) -> bool {

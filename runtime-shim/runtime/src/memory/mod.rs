@@ -141,6 +141,15 @@ pub(crate) fn learns(token: usize) {
     }
 }
 
+/// Addresses to which the calls return that the calling thread is in, innermost first, as far as there is
+/// room.
+#[cfg(snag_explore)]
+pub(crate) fn callers(into: &mut [u64]) {
+    if !thread::current().is_null() {
+        context::current_callers(into);
+    }
+}
+
 /// The process begins to end.
 pub(crate) fn at_exit() {
     if !thread::current().is_null() {

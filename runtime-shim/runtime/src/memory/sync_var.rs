@@ -85,10 +85,38 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     if thread::current().is_null() {
         return effect().result;
     }
+    #[cfg(snag_explore)]
+    before(operation);
     let Some((thread, variable)) = begin(operation) else { return effect().result };
     let outcome = effect();
+    #[cfg(snag_explore)]
+    crate::engine::controlled::did(
+        operation.address,
+        outcome.read.map(W::bits),
+        outcome.written.map(W::bits),
+    );
     finish(thread, operation, variable, outcome.read.map(W::bits), outcome.written.map(W::bits));
     outcome.result
+}
+
+/// Another thread may run first, unless this one is within an operation that is one to others.
+#[cfg(snag_explore)]
+fn before(operation: &Operation) {
+    // SAFETY: the calling thread's, not null.
+    let thread = unsafe { &*thread::current() };
+    if !thread.busy && thread.ignore == 0 {
+        crate::engine::controlled::point(crate::engine::Operation {
+            what: match operation.kind {
+                AccessKind::AtomicLoad => crate::engine::What::Load,
+                AccessKind::AtomicStore => crate::engine::What::Store,
+                _ => crate::engine::What::Update,
+            },
+            writes: operation.kind != AccessKind::AtomicLoad,
+            yields: false,
+            object: operation.address,
+            place: crate::engine::in_code(operation.code),
+        });
+    }
 }
 
 /// The calling thread and the variable, if they are to be followed.

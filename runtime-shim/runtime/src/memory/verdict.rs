@@ -227,6 +227,8 @@ pub(super) unsafe fn race(thread: *mut Thread, now: &Now, earlier: &Earlier) {
     }
     // SAFETY: the caller's promise.
     unsafe { tell(thread, Kind::DataRace, now, earlier) };
+    #[cfg(snag_explore)]
+    crate::engine::controlled::raced(place::code_of(now.pc) as usize, earlier.place.code() as usize);
 }
 
 /// # Safety

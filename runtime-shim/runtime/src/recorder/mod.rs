@@ -113,6 +113,20 @@ pub(crate) fn record_long(kind: Kind, mode: Mode, at: At, payload: &[u8]) -> u64
     })
 }
 
+/// An execution ends that was explored and recorded; `is_whole` if the program came to its end.
+#[cfg(snag_explore)]
+pub(crate) fn execution_ends(is_whole: bool) {
+    if is_whole {
+        process::exits();
+    }
+}
+
+/// How far the executable was moved from the addresses in its file.
+#[cfg(snag_explore)]
+pub(crate) fn load_base() -> usize {
+    sys::load_bias()
+}
+
 /// The next sequence number.
 #[inline]
 fn tick() -> u64 {

@@ -93,8 +93,13 @@ pub(super) fn start() -> bool {
     let mut folder = [0_u8; PATH_LEN];
     let mut name = [0_u8; 32];
     name[..RUN_ENV.len()].copy_from_slice(RUN_ENV.as_bytes());
-    let Some(len) = sys::environment(&name[..=RUN_ENV.len()], &mut folder) else { return false };
-    if len == 0 || !RUN_FOLDER.set(&[&folder[..len]]) || !map_clock() || !make_trace_file(false) {
+    #[cfg(snag_explore)]
+    crate::engine::controlled::serve::start();
+    let is_kept = match sys::environment(&name[..=RUN_ENV.len()], &mut folder) {
+        Some(len) if len > 0 => RUN_FOLDER.set(&[&folder[..len]]) && map_clock() && make_trace_file(false),
+        _ => scratch::is_wanted() && scratch::start(),
+    };
+    if !is_kept {
         return false;
     }
     threads::note_main_name();
@@ -103,6 +108,34 @@ pub(super) fn start() -> bool {
     }
     sys::on_fork_and_exit(in_forked_child, at_exit);
     true
+}
+
+/// Where nothing is kept, but the memory layer has to see all events: for executions that are explored.
+mod scratch {
+    use super::*;
+
+    pub(super) fn is_wanted() -> bool {
+        #[cfg(snag_explore)]
+        return crate::engine::controlled::serve::is_serving();
+        #[cfg(not(snag_explore))]
+        false
+    }
+
+    pub(super) fn start() -> bool {
+        let (Some(clock), Some(header)) = (sys::map_anonymous(CLOCK_SIZE), sys::map_anonymous(HEADER_SIZE))
+        else {
+            return false;
+        };
+        // SAFETY: the page has CLOCK_SIZE bytes and the field is aligned.
+        CLOCK.store(unsafe { clock.add(clock::SEQ) }.cast(), Ordering::Release);
+        HEADER.store(header, Ordering::Release);
+        true
+    }
+
+    /// Whether it is here that everything goes.
+    pub(super) fn is_used() -> bool {
+        RUN_FOLDER.text().is_empty()
+    }
 }
 
 fn map_clock() -> bool {
@@ -199,6 +232,9 @@ pub(super) fn map_chunk(kept: Option<u64>) -> Option<(u64, *mut u8)> {
         return None;
     }
     let offset = offset as usize;
+    if scratch::is_used() {
+        return Some((index, sys::map_anonymous(CHUNK_SIZE)?));
+    }
     let Ok(file) = File::open(TRACE_FILE.get(), O_RDWR) else {
         super::stop(state::UNREACHABLE);
         return None;
@@ -240,18 +276,35 @@ extern "C" fn thread_end(round: *mut c_void) {
         sys::arm_thread_end(THREAD_END.load(Ordering::Acquire) - 1, round + 1);
     } else {
         threads::end();
+        #[cfg(snag_explore)]
+        crate::engine::controlled::ended();
     }
 }
 
 extern "C" fn at_exit() {
+    #[cfg(snag_explore)]
+    crate::engine::controlled::exiting();
+    exits();
+}
+
+/// Records that the process exits.
+pub(super) fn exits() {
     super::record(Kind::Exit, Mode::None, Flags::NONE, 0, None, 0);
     #[cfg(any(snag_memory, test))]
     crate::memory::at_exit();
 }
 
+/// Whether the process that was just forked is to be explored: it goes on as its parent would have.
+fn is_execution() -> bool {
+    #[cfg(snag_explore)]
+    return crate::engine::controlled::serve::forks();
+    #[cfg(not(snag_explore))]
+    false
+}
+
 /// The child of a fork has one thread and the parent's memory: it gets a trace file of its own.
 extern "C" fn in_forked_child() {
-    if STATE.load(Ordering::Acquire) != ON {
+    if STATE.load(Ordering::Acquire) != ON || is_execution() {
         return;
     }
     sys::keeping_errno(|| {

@@ -140,6 +140,16 @@ impl Drop for File {
     }
 }
 
+/// Maps `len` zero bytes of this process's own.
+pub(super) fn map_anonymous(len: usize) -> Option<*mut u8> {
+    const MAP_PRIVATE: c_int = 2;
+    const MAP_ANONYMOUS: c_int = 0x20;
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+    let at = unsafe { mmap(core::ptr::null_mut(), len, PROT_READ_WRITE, flags, -1, 0) };
+    (at as usize != MAP_FAILED).then_some(at.cast())
+}
+
 /// Unmaps what [`File::map`] gave.
 ///
 /// # Safety

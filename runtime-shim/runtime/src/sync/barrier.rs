@@ -1,6 +1,7 @@
 //! A traced barrier: a raw lock, a raw condvar and a count of arrivals.
 
 use crate::engine::current::{RawCondvar, RawMutex};
+use crate::engine::{What, before};
 use crate::identity;
 use crate::recorder::{self, Place, record};
 use core::cell::UnsafeCell;
@@ -57,6 +58,7 @@ impl Barrier {
 
     /// Waits until all have arrived. True in the last to arrive.
     pub fn wait(&self, place: Option<Place>) -> bool {
+        before(What::Barrier, (&raw const *self).addr(), place);
         self.lock.lock();
         let arrivals = self.arrivals.get();
         let generation = self.generation();

@@ -11,6 +11,7 @@
 //! Source of the semantics: std's own `mpsc` (disconnection, what is dropped when, priorities).
 
 use crate::engine::current::{Deadline, RawCondvar, RawMutex, Waited};
+use crate::engine::{What, before, changed};
 use crate::identity;
 use crate::ignore::Ignored;
 use crate::recorder::{self, Place, record};
@@ -169,7 +170,8 @@ impl<T> Channel<T> {
     }
 
     #[inline]
-    fn locked(&self) -> Locked<'_, T> {
+    fn locked(&self, place: Option<Place>) -> Locked<'_, T> {
+        before(What::Channel, (&raw const *self).addr(), place);
         let ignored = Ignored::new();
         self.lock.lock();
         Locked(self, ignored)
@@ -213,7 +215,7 @@ impl<T> Channel<T> {
     /// # Errors
     /// The value comes back if there is no receiver, or no room and `waits` is false.
     pub fn send(&self, value: T, waits: bool, place: Option<Place>) -> Result<(), Refused<T>> {
-        let mut state = self.locked();
+        let mut state = self.locked(place);
         let mut requested = false;
         loop {
             if !state.has_receiver {
@@ -240,6 +242,7 @@ impl<T> Channel<T> {
             state.senders_waiting -= 1;
         }
         state.sent += 1;
+        changed();
         self.room_taken(state.sent, place);
         self.note(Kind::Send, Mode::None, Flags::TRY.when(!waits), place, state.sent);
         state.queue.push_back(value);
@@ -261,7 +264,7 @@ impl<T> Channel<T> {
             Patience::None => (None, Flags::TRY),
             Patience::Endless => (None, Flags::NONE),
         };
-        let mut state = self.locked();
+        let mut state = self.locked(place);
         let (mut requested, mut timed_out) = (false, false);
         loop {
             if let Some(value) = state.queue.pop_front() {
@@ -297,6 +300,7 @@ impl<T> Channel<T> {
     /// After a message was taken out of the queue.
     fn received(&self, mut state: Locked<'_, T>, flags: Flags, place: Option<Place>) {
         state.received += 1;
+        changed();
         self.note(Kind::Receive, Mode::None, flags, place, state.received);
         if !state.is_rendezvous() {
             self.room_given(state.received + self.bound.unwrap_or(0) as u64, place);
@@ -322,14 +326,14 @@ impl<T> Channel<T> {
 
     /// One more sending handle.
     pub fn add_sender(&self, place: Option<Place>) {
-        let mut state = self.locked();
+        let mut state = self.locked(place);
         state.senders += 1;
         self.note(Kind::SenderNew, Mode::None, Flags::NONE, place, state.senders as u64);
     }
 
     /// One sending handle less.
     pub fn remove_sender(&self, place: Option<Place>) {
-        let mut state = self.locked();
+        let mut state = self.locked(place);
         state.senders -= 1;
         self.note(Kind::SenderEnd, Mode::None, Flags::NONE, place, state.senders as u64);
         let closes = state.senders == 0;
@@ -345,7 +349,7 @@ impl<T> Channel<T> {
 
     /// The receiving handle goes, and what is in the queue with it.
     pub fn remove_receiver(&self, place: Option<Place>) {
-        let mut state = self.locked();
+        let mut state = self.locked(place);
         state.has_receiver = false;
         self.note(Kind::ReceiverEnd, Mode::None, Flags::NONE, place, 0);
         if state.senders == 0 {
@@ -360,7 +364,7 @@ impl<T> Channel<T> {
     /// Whether the other end is gone, as `is_disconnected` of both handles asks.
     #[must_use]
     pub fn is_disconnected(&self) -> bool {
-        let state = self.locked();
+        let state = self.locked(None);
         !state.has_receiver || state.senders == 0
     }
 }

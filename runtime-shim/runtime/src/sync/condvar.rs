@@ -2,6 +2,7 @@
 
 use super::Mutex;
 use crate::engine::current::{Deadline, RawCondvar, Waited};
+use crate::engine::{What, before};
 use crate::identity;
 use crate::recorder::{self, Place, record};
 use core::time::Duration;
@@ -40,6 +41,7 @@ impl Condvar {
     /// # Safety
     /// The caller holds `mutex`.
     pub unsafe fn wait(&self, mutex: &Mutex, time: Option<Duration>, place: Option<Place>) -> bool {
+        before(What::Wait, (&raw const *self).addr(), place);
         let deadline = time.and_then(Deadline::after);
         if !recorder::on() {
             // SAFETY: the caller's promise.
@@ -57,6 +59,8 @@ impl Condvar {
         unsafe { self.raw.enqueue(&waiter, began) };
         // SAFETY: the caller's promise.
         unsafe { mutex.unlock(place) };
+        #[cfg(snag_explore)]
+        crate::engine::controlled::may_wake_spuriously();
         let waited = self.raw.block(&waiter, deadline.as_ref(), || {
             record(Kind::WaitEnd, Mode::Wait, flags.and(Flags::TIMED_OUT), object, place, 0);
         });
@@ -78,6 +82,7 @@ impl Condvar {
     }
 
     fn notify(&self, most: usize, kind: Kind, place: Option<Place>) {
+        before(What::Notify, (&raw const *self).addr(), place);
         if recorder::on() {
             let object = self.object(place);
             self.raw

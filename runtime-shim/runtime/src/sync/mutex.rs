@@ -5,6 +5,7 @@
 
 use super::{note, tried};
 use crate::engine::current::RawMutex;
+use crate::engine::{What, before, changed};
 use crate::identity;
 use crate::recorder::{self, Place};
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
@@ -56,6 +57,7 @@ impl Mutex {
 
     /// [`Mutex::lock`] for a lock that is called something else.
     pub fn lock_as(&self, kind: ObjectKind, place: Option<Place>) {
+        before(What::Lock, (&raw const *self).addr(), place);
         if !self.raw.try_lock() {
             self.lock_contended(kind, place);
         }
@@ -81,6 +83,7 @@ impl Mutex {
     /// [`Mutex::try_lock`] for a lock that is called something else.
     #[must_use]
     pub fn try_lock_as(&self, kind: ObjectKind, place: Option<Place>) -> bool {
+        before(What::TryLock, (&raw const *self).addr(), place);
         let locked = self.raw.try_lock();
         if recorder::on() {
             tried(locked, Mode::Exclusive, self.object_as(kind, place), place);
@@ -93,6 +96,7 @@ impl Mutex {
     /// # Safety
     /// The caller holds it.
     pub unsafe fn unlock(&self, place: Option<Place>) {
+        before(What::Unlock, (&raw const *self).addr(), place);
         if recorder::on() {
             note(Kind::Release, Mode::Exclusive, Flags::NONE, self.object(place), place);
         }
@@ -102,6 +106,9 @@ impl Mutex {
 
     /// Records an access (`Read` or `Write`) to what the lock, held by the caller, protects.
     pub fn accessed(&self, kind: Kind, place: Option<Place>) {
+        if kind == Kind::Write {
+            changed();
+        }
         if recorder::on() {
             note(kind, Mode::Exclusive, Flags::NONE, self.object(place), place);
         }

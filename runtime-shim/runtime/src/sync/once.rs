@@ -16,6 +16,7 @@
 
 use super::note;
 use crate::engine::current::queue::{Node, Table};
+use crate::engine::{What, before};
 use crate::recorder::{self, Place, objects};
 use core::cell::Cell;
 use core::marker::PhantomPinned;
@@ -119,6 +120,7 @@ impl Entry {
             return;
         }
         let (address, place) = (self.node.key(), self.place);
+        before(What::Once, address, place);
         INSIDE.with(address, |list| {
             let object = match list.of(address).next() {
                 Some(node) => node.note() as u32,

@@ -3,6 +3,7 @@
 
 use super::{note, tried};
 use crate::engine::current::RawRwLock;
+use crate::engine::{What, before, before_look, changed};
 use crate::identity;
 use crate::recorder::{self, Place};
 use core::sync::atomic::AtomicU32;
@@ -32,8 +33,13 @@ impl RwLock {
     }
 
     #[inline]
+    fn address(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
+    #[inline]
     fn object(&self, place: Option<Place>) -> u32 {
-        identity::of(&self.identity, ObjectKind::RwLock, (&raw const *self).addr(), place)
+        identity::of(&self.identity, ObjectKind::RwLock, self.address(), place)
     }
 
     #[inline]
@@ -53,6 +59,7 @@ impl RwLock {
     /// Takes a shared hold, waiting for it.
     #[track_caller]
     pub fn read(&self, place: Option<Place>) {
+        before(What::ReadLock, self.address(), place);
         if !self.raw.try_read() {
             self.note(Kind::Request, Mode::Shared, Flags::NONE, place);
             self.raw.read_contended();
@@ -62,6 +69,7 @@ impl RwLock {
 
     /// Takes the exclusive hold, waiting for it.
     pub fn write(&self, place: Option<Place>) {
+        before(What::WriteLock, self.address(), place);
         if !self.raw.try_write() {
             self.note(Kind::Request, Mode::Exclusive, Flags::NONE, place);
             self.raw.write_contended();
@@ -72,12 +80,14 @@ impl RwLock {
     /// Takes a shared hold if that needs no wait.
     #[must_use]
     pub fn try_read(&self, place: Option<Place>) -> bool {
+        before_look(What::TryLock, self.address(), place);
         self.tried(self.raw.try_read(), Mode::Shared, place)
     }
 
     /// Takes the exclusive hold if that needs no wait.
     #[must_use]
     pub fn try_write(&self, place: Option<Place>) -> bool {
+        before(What::TryLock, self.address(), place);
         self.tried(self.raw.try_write(), Mode::Exclusive, place)
     }
 
@@ -86,6 +96,7 @@ impl RwLock {
     /// # Safety
     /// The caller has one.
     pub unsafe fn read_unlock(&self, place: Option<Place>) {
+        before(What::Unlock, self.address(), place);
         self.note(Kind::Release, Mode::Shared, Flags::NONE, place);
         // SAFETY: the caller's promise.
         unsafe { self.raw.read_unlock() };
@@ -96,6 +107,7 @@ impl RwLock {
     /// # Safety
     /// The caller has it.
     pub unsafe fn write_unlock(&self, place: Option<Place>) {
+        before(What::Unlock, self.address(), place);
         self.note(Kind::Release, Mode::Exclusive, Flags::NONE, place);
         // SAFETY: the caller's promise.
         unsafe { self.raw.write_unlock() };
@@ -106,6 +118,7 @@ impl RwLock {
     /// # Safety
     /// The caller has the exclusive hold.
     pub unsafe fn downgrade(&self, place: Option<Place>) {
+        before(What::Unlock, self.address(), place);
         self.note(Kind::Convert, Mode::Shared, Flags::NONE, place);
         // SAFETY: the caller's promise.
         unsafe { self.raw.downgrade() };
@@ -114,6 +127,9 @@ impl RwLock {
     /// Records an access (`Read` or `Write`) to what the lock, held by the caller in `mode`,
     /// protects.
     pub fn accessed(&self, kind: Kind, mode: Mode, place: Option<Place>) {
+        if kind == Kind::Write {
+            changed();
+        }
         self.note(kind, mode, Flags::NONE, place);
     }
 }

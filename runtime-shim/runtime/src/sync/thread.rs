@@ -8,6 +8,7 @@
 //! the clock only.
 
 use super::note;
+use crate::engine::{What, before, yields};
 use crate::ignore::Ignored;
 use crate::recorder::{self, Place, record};
 use core::cell::Cell;
@@ -213,6 +214,7 @@ impl Joining {
 
 /// The thread with this id is about to be given its park token.
 pub fn unparking(id: ThreadId, place: Option<Place>) {
+    before(What::Unpark, 0, place);
     if recorder::on() {
         known(id).1.unparks.fetch_add(1, Release);
         record(Kind::Unpark, Mode::None, Flags::NONE, 0, place, u64::from(number_of(id)));
@@ -221,6 +223,7 @@ pub fn unparking(id: ThreadId, place: Option<Place>) {
 
 /// Parks the calling thread, for at most `time`.
 pub fn park(time: Option<Duration>, place: Option<Place>) {
+    before(What::Park, 0, place);
     if !recorder::on() {
         return time.map_or_else(real::park, real::park_timeout);
     }
@@ -257,10 +260,11 @@ std::thread_local! {
 /// The calling thread lets others run, or spins: it may be looking for something that is not recorded.
 /// Of many pauses at one place with nothing between them two are recorded.
 pub fn pausing(place: Option<Place>) {
+    let at = place.map_or(0, |place| core::ptr::from_ref(place).addr());
+    yields(place);
     if !recorder::on() {
         return;
     }
-    let at = place.map_or(0, |place| core::ptr::from_ref(place).addr());
     let (last, times, position) = PAUSED.get();
     let again = last == at && position == recorder::position();
     if again && times >= 2 {

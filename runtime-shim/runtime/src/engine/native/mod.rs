@@ -7,11 +7,18 @@
 //! the same bucket of the waiters' table would wait for itself; std's condvar would not.
 
 pub mod condvar;
+#[cfg(not(snag_explore))]
 pub mod futex;
 pub mod mutex;
 pub mod queue;
+#[cfg(snag_explore)]
+#[path = "futex.rs"]
+pub mod real_futex;
 pub mod rwlock;
 
+/// Under exploration it is the scheduler that lets threads wait.
+#[cfg(snag_explore)]
+pub use super::controlled::futex;
 pub use condvar::{RawCondvar, Waited};
 pub use futex::Deadline;
 pub use mutex::RawMutex;

@@ -1,0 +1,183 @@
+//! `cargo snag explore`: tests, or a whole program, under many schedules.
+//!
+//! What is done with each binary is in [`super::binary`].
+
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::commands::analysis::ReportOptions;
+use crate::commands::binary::{PORTFOLIO, STRATEGIES};
+use crate::commands::session::{Build, Session};
+use crate::commands::{Command, Given};
+use crate::error::Error;
+use crate::explore::job::{Limits, Part, Task};
+
+/// The command.
+#[derive(Debug)]
+pub struct Explore;
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Most schedules of each test
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Exploration")]
+    iterations: u64,
+    /// Longest time for each test: `30s`, `5m`, `1.5h`
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Exploration")]
+    time: Option<f64>,
+    /// What decides all that is left to chance: the same seed, the same schedules
+    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Exploration")]
+    seed: u64,
+    /// How threads are chosen: one strategy, or several that take turns, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = strategies(), help_heading = "Exploration")]
+    strategy: Vec<String>,
+    /// Depth of the bugs that `pct` looks for
+    #[arg(long, value_name = "D", default_value_t = 3, help_heading = "Exploration")]
+    depth: u64,
+    /// Processes that explore at the same time; all cores if not given. (Cargo's `--jobs` is `--build-jobs`)
+    #[arg(long, value_name = "N", help_heading = "Exploration")]
+    jobs: Option<u32>,
+    /// How many crates cargo compiles at the same time
+    #[arg(long, value_name = "N", help_heading = "Exploration")]
+    build_jobs: Option<u32>,
+    /// Only every N-th part of the schedules, beginning with the I-th: `1/4` to `4/4` make up the whole
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Exploration")]
+    shard: Option<(u64, u64)>,
+    /// Most steps of a schedule
+    #[arg(long, value_name = "N", default_value_t = 100_000, help_heading = "Exploration")]
+    max_steps: u64,
+    /// No wait ends before its time
+    #[arg(long, help_heading = "Exploration")]
+    no_early_timeouts: bool,
+    /// No wait for a condvar ends without a reason
+    #[arg(long, help_heading = "Exploration")]
+    no_spurious_wakes: bool,
+    /// Keep failing schedules as they were found
+    #[arg(long, help_heading = "Exploration")]
+    no_minimise: bool,
+    #[command(flatten)]
+    report: ReportOptions,
+    /// Build this crate with the real std: what happens in it is then not under control
+    #[arg(long, value_name = "CRATE", help_heading = "Recording")]
+    plain: Vec<String>,
+    /// Do not instrument accesses to memory: faster, but data races and atomics are left out
+    #[arg(long, help_heading = "Recording")]
+    no_memory: bool,
+    /// How many runs to keep in `target/snag/runs`
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Recording")]
+    keep: usize,
+}
+
+fn strategies() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(STRATEGIES.iter().map(|(name, _)| *name))
+}
+
+/// `30s`, `5m`, `1.5h` or a number of seconds.
+fn parse_time(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.find(|letter: char| letter.is_ascii_alphabetic()) {
+        Some(at) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a time is a number with `s`, `m` or `h`".to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|_| "a time is a number with `s`, `m` or `h`".to_owned())?;
+    let seconds = number * factor;
+    if (0.0..1e9).contains(&seconds) { Ok(seconds) } else { Err("that is no time to wait".to_owned()) }
+}
+
+/// `2/4`, as position from 0 and count.
+fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let parsed = text.split_once('/').and_then(|(part, of)| Some((number(part)?, number(of)?)));
+    match parsed {
+        Some((part, of)) if 1 <= part && part <= of => Ok((part - 1, of)),
+        _ => Err("a shard is `I/N`, from `1/N` to `N/N`".to_owned()),
+    }
+}
+
+impl Command for Explore {
+    fn spec(&self) -> clap::Command {
+        <Options as clap::Args>::augment_args(clap::Command::new("explore"))
+            .about("Run each test under many schedules, and keep those under which it fails")
+            .after_help(
+                "All other flags, and the filter, are those of `cargo test`; with `--bin` or `--example` a \
+                 whole program is explored, and they are those of `cargo run`.",
+            )
+            .override_usage("cargo snag explore [OPTIONS] [FILTER] [CARGO'S OPTIONS] [-- <ARGS>...]")
+    }
+
+    fn passes_arguments_on(&self) -> bool {
+        true
+    }
+
+    fn execute(&self, given: Given<'_>) -> Result<u8, Error> {
+        let options: Options = given.own();
+        options.report.check()?;
+        let limits = limits(&options);
+        let mut arguments = given.cargo;
+        if let Some(jobs) = options.build_jobs {
+            arguments.insert(0, format!("--jobs={jobs}").into());
+        }
+        let build = Build { arguments, plain: options.plain, memory: !options.no_memory };
+        let session = Session::prepare(build, given.line)?;
+        let mut job = session.job(options.report.levels.clone(), options.keep);
+        job.task = Task::Explore(limits);
+        let parts = session.run(&job)?;
+        session.progress.say("Explored", &summary(&parts));
+        session.conclude(&parts, &options.report)
+    }
+}
+
+fn limits(options: &Options) -> Limits {
+    let cores = || thread::available_parallelism().map_or(1, |count| count.get() as u32);
+    let portfolio = if options.strategy.is_empty() {
+        PORTFOLIO.map(str::to_owned).to_vec()
+    } else {
+        options.strategy.clone()
+    };
+    Limits {
+        iterations: options.iterations,
+        seconds: options.time,
+        seed: options.seed,
+        portfolio,
+        depth: options.depth,
+        jobs: options.jobs.unwrap_or_else(cores).max(1),
+        shard: options.shard.unwrap_or((0, 1)),
+        max_steps: options.max_steps,
+        early_timeouts: !options.no_early_timeouts,
+        spurious_wakes: !options.no_spurious_wakes,
+        minimise: !options.no_minimise,
+        epoch: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() * 1_000_000_000),
+    }
+}
+
+/// What came of all tests, in one line.
+fn summary(parts: &[Part]) -> String {
+    let tests = || parts.iter().flat_map(|part| &part.tests);
+    let count = |outcome: &str| tests().filter(|test| test.outcome == outcome).count();
+    let executions: u64 = tests().map(|test| test.executions).sum();
+    let passed = count("passed") + count("sequential") + count("exhausted");
+    let (failed, skipped) = (count("failed"), count("skipped"));
+    let all = tests().count();
+    format!("{all} tests under {executions} schedules: {passed} passed, {failed} failed, {skipped} skipped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_shards_are_read_or_refused() {
+        assert_eq!(parse_time("30s"), Ok(30.0));
+        assert_eq!(parse_time("1.5h"), Ok(5400.0));
+        assert_eq!(parse_time("250ms"), Ok(0.25));
+        assert_eq!(parse_time("7"), Ok(7.0));
+        assert!(parse_time("soon").is_err() && parse_time("5d").is_err() && parse_time("-1s").is_err());
+        assert_eq!(parse_shard("2/4"), Ok((1, 4)));
+        assert!(parse_shard("0/4").is_err() && parse_shard("5/4").is_err() && parse_shard("x").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! Cargo with this program as the runner of each binary: what `explore` and `replay` have in common.
+//!
+//! Cargo builds and runs as for `cargo test` or `cargo run`; in place of each binary it runs the command
+//! [`super::binary`], whose results are joined here into one report.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use crate::build::invocation::Invocation;
+use crate::build::mode::Mode;
+use crate::build::toolchain::SUPPORTED_TARGET;
+use crate::commands::analysis::ReportOptions;
+use crate::commands::progress::Progress;
+use crate::detectors::join_repeats;
+use crate::error::Error;
+use crate::explore::job::{JOB_ENV, Job, Part, Task};
+use crate::finding::{ProgramStatus, Report, Stats};
+
+/// What is to be built.
+pub(super) struct Build {
+    /// Cargo's arguments.
+    pub(super) arguments: Vec<OsString>,
+    /// Crates to leave with the real std.
+    pub(super) plain: Vec<String>,
+    /// Whether accesses to memory are instrumented.
+    pub(super) memory: bool,
+}
+
+/// Cargo, made ready to run binaries in our place.
+pub(super) struct Session {
+    invocation: Invocation,
+    verb: &'static str,
+    folder: PathBuf,
+    arguments: Vec<OsString>,
+    plain: Vec<String>,
+    line: Vec<String>,
+    pub(super) progress: Progress,
+}
+
+impl Session {
+    /// Prepares the shim and a folder for what comes of it.
+    ///
+    /// # Errors
+    /// If there is no project, or no shim for it.
+    pub(super) fn prepare(build: Build, line: Vec<String>) -> Result<Session, Error> {
+        let Build { arguments, plain, memory } = build;
+        let progress = Progress::like_cargo(&arguments);
+        let verb = if is_program(&arguments) { "run" } else { "test" };
+        let mode = if memory { Mode::Explore } else { Mode::ExploreNative };
+        let invocation =
+            Invocation::prepare(arguments.clone(), plain.clone(), mode, |notice| progress.tell(notice))?;
+        let folder = new_folder(&invocation.snag_folder().join("explorations"))?;
+        Ok(Session { invocation, verb, folder, arguments, plain, line, progress })
+    }
+
+    pub(super) fn job(&self, levels: crate::gate::Levels, keep: usize) -> Job {
+        let words = self.arguments.iter().map(|word| word.to_string_lossy().into_owned());
+        Job {
+            folder: self.folder.clone(),
+            snag_folder: self.invocation.snag_folder(),
+            workspace_root: self.invocation.project.workspace_root.clone(),
+            cargo: [self.verb.to_owned()].into_iter().chain(words).collect(),
+            plain: self.plain.clone(),
+            toolchain: self.invocation.toolchain.name().to_owned(),
+            memory: self.invocation.shim.mode.has_memory(),
+            ignore: self.invocation.project.ignore.clone(),
+            levels,
+            line: self.line.clone(),
+            color: self.progress.color(),
+            quiet: self.progress.is_quiet(),
+            keep,
+            task: Task::default(),
+        }
+    }
+
+    /// Has cargo build everything and run this program in place of each binary.
+    ///
+    /// # Errors
+    /// If cargo fails.
+    pub(super) fn run(&self, job: &Job) -> Result<Vec<Part>, Error> {
+        let file = job.save()?;
+        let this = env::current_exe().map_err(Error::io("find", Path::new("cargo-snag")))?;
+        let cargo = self.invocation.command(self.verb)?;
+        let runner = toml::Value::Array(vec![
+            toml::Value::String(this.display().to_string()),
+            toml::Value::String("__explore".to_owned()),
+            toml::Value::String("--".to_owned()),
+        ]);
+        let setting = format!("target.{SUPPORTED_TARGET}.runner={runner}");
+        // Cargo's own arguments end at a `--`.
+        let own: Vec<OsString> = cargo.get_args().map(ToOwned::to_owned).collect();
+        let mut command = std::process::Command::new(cargo.get_program());
+        command.arg(&own[0]).args(["--config", &setting]);
+        if self.verb == "test" {
+            command.arg("--no-fail-fast");
+        }
+        command.args(&own[1..]).env(JOB_ENV, file);
+        for (name, value) in cargo.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let failed =
+            |error: std::io::Error| Error::Tool { command: "cargo".to_owned(), reason: error.to_string() };
+        let status = command.status().map_err(failed)?;
+        let parts = Part::load_all(&self.folder)?;
+        if !status.success() && parts.is_empty() {
+            return Err(Error::Cargo { help: None });
+        }
+        drop(cargo);
+        Ok(parts)
+    }
+
+    /// Writes the report, and gives the exit code.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn conclude(&self, parts: &[Part], options: &ReportOptions) -> Result<u8, Error> {
+        let findings = join_repeats(parts.iter().flat_map(|part| part.findings.iter().cloned()).collect());
+        let mut stats = Stats::default();
+        for part in parts {
+            stats.add(&part.stats);
+        }
+        let report = Report {
+            version: 1,
+            run: self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            program: ProgramStatus { exit: Some(0), signal: None },
+            findings,
+            stats,
+            warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
+        };
+        let sources = crate::sources::Sources::new(self.invocation.project.workspace_root.clone());
+        options.write(&report, &sources, self.progress.color())
+    }
+}
+
+/// Whether cargo is asked for a program, and not for tests.
+fn is_program(arguments: &[OsString]) -> bool {
+    let own = arguments.iter().take_while(|argument| *argument != "--");
+    own.into_iter().any(|argument| {
+        let text = argument.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
+        matches!(name, "--bin" | "--example")
+    })
+}
+
+/// A folder with a new name.
+fn new_folder(parent: &Path) -> Result<PathBuf, Error> {
+    let run = crate::run::folder::new_id();
+    let folder = parent.join(run);
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_asked_for_by_name() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert!(is_program(&words("--bin x")) && is_program(&words("--example=x")));
+        assert!(!is_program(&words("--bins filter -- --bin x")));
+    }
+}

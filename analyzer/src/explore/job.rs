@@ -1,0 +1,206 @@
+//! What `cargo snag explore` tells the process that cargo runs in place of each binary, and what that one
+//! says in return: two kinds of files in a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::finding::{Finding, Stats};
+use crate::gate::{Ignore, Levels};
+
+/// Environment variable that names the file with a [`Job`].
+pub const JOB_ENV: &str = "SNAG_EXPLORATION";
+
+/// What is to be done with each binary.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Folder for the [`Part`]s.
+    pub folder: PathBuf,
+    /// snag's folder in the project's target folder.
+    pub snag_folder: PathBuf,
+    /// Root of the workspace.
+    pub workspace_root: PathBuf,
+    /// How cargo is called: `test` or `run`, and with what.
+    pub cargo: Vec<String>,
+    /// Crates that are left with the real std.
+    pub plain: Vec<String>,
+    /// First line of `rustc -vV`.
+    pub toolchain: String,
+    /// Whether accesses to memory are instrumented.
+    pub memory: bool,
+    /// What the project's manifests ask not to report.
+    pub ignore: Vec<Ignore>,
+    /// What to report.
+    pub levels: Levels,
+    /// The command line, for the record.
+    pub line: Vec<String>,
+    /// Whether to write in colour, and at all.
+    pub color: bool,
+    /// See above.
+    pub quiet: bool,
+    /// How many runs to keep.
+    pub keep: usize,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What to do with a binary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// Explore its tests, or its `main`.
+    Explore(Limits),
+    /// Replay a schedule, if it is one of this binary.
+    Replay(Replay),
+}
+
+/// How to replay a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The file.
+    pub file: PathBuf,
+    /// How often.
+    pub times: u64,
+    /// Whether to follow it as far as it goes in a binary that has changed.
+    pub force: bool,
+    /// Whether the steps are to be data, and not a table.
+    pub json: bool,
+}
+
+impl Default for Task {
+    fn default() -> Task {
+        Task::Explore(Limits::default())
+    }
+}
+
+/// How much to explore, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most executions of a test.
+    pub iterations: u64,
+    /// Longest time for a test, in seconds.
+    pub seconds: Option<f64>,
+    /// What decides all that is left to chance.
+    pub seed: u64,
+    /// Names of strategies.
+    pub portfolio: Vec<String>,
+    /// Of `pct`.
+    pub depth: u64,
+    /// Processes.
+    pub jobs: u32,
+    /// Which of how many shards this is, from 0.
+    pub shard: (u64, u64),
+    /// Most points of an execution.
+    pub max_steps: u64,
+    /// Whether waits may end early.
+    pub early_timeouts: bool,
+    /// Whether waits may end for no reason.
+    pub spurious_wakes: bool,
+    /// Whether schedules are made small.
+    pub minimise: bool,
+    /// When the clocks begin, in nanoseconds since 1970.
+    pub epoch: u64,
+}
+
+/// What came of one binary.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Path of the binary.
+    pub binary: PathBuf,
+    /// What came of each test.
+    pub tests: Vec<TestResult>,
+    /// What was found in the executions that failed, and in the recorded ones.
+    pub findings: Vec<Finding>,
+    /// Of the recorded executions.
+    pub stats: Stats,
+    /// What a reader must know.
+    pub warnings: Vec<String>,
+    /// Why nothing came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failed>,
+    /// The steps of a replay, if they are to be data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interleaving: Option<serde_json::Value>,
+}
+
+/// An error, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// What came of one test.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// Its name; `main` of a program.
+    pub test: String,
+    /// `passed`, `failed`, `skipped`, `sequential` or `exhausted`.
+    pub outcome: String,
+    /// Executions.
+    pub executions: u64,
+    /// Executions that were given up at the bound on their points.
+    pub unfinished: u64,
+    /// Why it was skipped, or how it failed.
+    pub reason: String,
+    /// File of the schedule, if it failed.
+    pub schedule: Option<PathBuf>,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+impl Job {
+    /// Writes the file; gives its path.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self) -> Result<PathBuf, Error> {
+        let file = self.folder.join("job.json");
+        save(self, &file)?;
+        Ok(file)
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn load(file: &Path) -> Result<Job, Error> {
+        load(file)
+    }
+}
+
+impl Part {
+    /// Writes it into the job's folder, under a name of its own.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, job: &Job) -> Result<(), Error> {
+        let name = self.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        save(self, &job.folder.join(format!("{name}.{}.part", std::process::id())))
+    }
+
+    /// All parts in the folder, in the order of their binaries.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn load_all(folder: &Path) -> Result<Vec<Part>, Error> {
+        let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "part"));
+        files.sort();
+        files.iter().map(|file| load(file)).collect()
+    }
+}
+
+fn save<T: Serialize>(value: &T, file: &Path) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| Error::io("write", file)(error.into()))?;
+    fs::write(file, text).map_err(Error::io("write", file))
+}
+
+fn load<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<T, Error> {
+    let text = fs::read(file).map_err(Error::io("read", file))?;
+    serde_json::from_slice(&text).map_err(|error| Error::io("read", file)(error.into()))
+}

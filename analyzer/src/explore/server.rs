@@ -1,0 +1,367 @@
+//! A process that serves: it is told what to execute, and says how that ended.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use snag_trace::control::{Action, EXPLORE_ENV, Ending, PARAMETERS, Segment, Step, Strategy, flags};
+use snag_trace::layout::RUN_ENV;
+
+use crate::explore::control::{ControlFile, Test};
+
+/// How long an execution may make no step before it is ended, in real time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a process may take until it serves.
+const START: Duration = Duration::from_secs(30);
+
+/// A binary, and how to run it.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The executable.
+    pub path: std::path::PathBuf,
+    /// What it is given, if it has no harness.
+    pub arguments: Vec<OsString>,
+    /// It has no harness: its `main` is explored.
+    pub is_program: bool,
+}
+
+/// What to execute.
+#[derive(Clone, Debug)]
+pub struct Order<'a> {
+    /// The test's position.
+    pub test: u32,
+    /// How threads are chosen.
+    pub strategy: Strategy,
+    /// What decides the rest.
+    pub seed: u64,
+    /// Number of the first execution.
+    pub first: u64,
+    /// How many, at most.
+    pub count: u64,
+    /// For the strategy.
+    pub parameters: &'a [u64],
+    /// The plan, for strategies that follow one.
+    pub plan: &'a [Segment],
+}
+
+/// How the last of some executions ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Number of it.
+    pub number: u64,
+    /// How.
+    pub ending: Ending,
+    /// What `waitpid` gave.
+    pub status: u32,
+    /// Same for those that ended alike.
+    pub fingerprint: u64,
+    /// Threads.
+    pub tasks: u32,
+    /// Threads that had not ended.
+    pub left: u32,
+    /// Points.
+    pub steps: u64,
+    /// Points with a choice.
+    pub choices: u64,
+    /// Threads that were left although they could have gone on.
+    pub preemptions: u64,
+    /// What the panic said, or why it ended.
+    pub message: String,
+    /// Where a replay could not go on.
+    pub diverged_at: u32,
+}
+
+/// An execution in a process of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// How it ended.
+    pub executed: Executed,
+    /// The process.
+    pub process: u32,
+    /// Its schedule.
+    pub log: Vec<Segment>,
+    /// What each thread did, if that was to be told.
+    pub steps: Vec<Step>,
+    /// The places in the source that the steps name.
+    pub places: BTreeMap<u64, (String, u32, u32)>,
+    /// How far the executable was moved from the addresses in its file.
+    pub load_base: u64,
+}
+
+/// Limits of an execution, and the rest that is the same for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Most points.
+    pub max_steps: u64,
+    /// Of `control::flags`.
+    pub flags: u32,
+    /// When the clocks begin, in nanoseconds since 1970.
+    pub epoch: u64,
+    /// The processor to keep to, from 1; 0 for all.
+    pub processor: u32,
+}
+
+/// A serving process.
+#[derive(Debug)]
+pub struct Server {
+    control: ControlFile,
+    child: Child,
+    tests: Vec<Test>,
+}
+
+impl Server {
+    /// Starts one, and waits until it serves.
+    ///
+    /// # Errors
+    /// If it cannot be started, or does not serve.
+    pub fn start(program: &Program, settings: Settings) -> io::Result<Server> {
+        let control = prepared(program, settings)?;
+        let mut command = command(program, &control);
+        command.env_remove(RUN_ENV).stdin(Stdio::null());
+        let child = command.spawn()?;
+        let mut server = Server { control, child, tests: Vec::new() };
+        let began = Instant::now();
+        while server.control.ready.load(Acquire) == 0 {
+            ControlFile::sleep_on(&server.control.ready, 0, Duration::from_millis(20));
+            if let Some(status) = server.child.try_wait()? {
+                return Err(io::Error::other(format!("it ended ({status}) before any test")));
+            }
+            if began.elapsed() > START {
+                return Err(io::Error::other("it does not begin to run tests"));
+            }
+        }
+        server.tests = server.control.tests();
+        Ok(server)
+    }
+
+    /// The tests of its harness.
+    #[must_use]
+    pub fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
+    /// What was done in the last execution.
+    #[must_use]
+    pub fn log(&self) -> Vec<Segment> {
+        self.control.log()
+    }
+
+    /// Executes, until one execution does not pass or all did.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn execute(&mut self, order: &Order<'_>) -> io::Result<Executed> {
+        let control = &self.control;
+        put(control, order);
+        let number = control.go.load(Relaxed) + 1;
+        control.action.store(Action::Execute as u32, Release);
+        control.go.store(number, Release);
+        ControlFile::wake(&control.go);
+        let mut watch = Watch::new(control);
+        loop {
+            let done = control.done.load(Acquire);
+            if done == number {
+                return Ok(executed(control));
+            }
+            ControlFile::sleep_on(&control.done, done, Duration::from_millis(200));
+            watch.look(control);
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("the process that runs the tests ended ({status})")));
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, and its children end with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Executes once, in a process of its own that is recorded into the folder `run`, and shows what it
+/// prints if it is to be shown.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn record(
+    program: &Program,
+    settings: Settings,
+    order: &Order<'_>,
+    run: Option<&Path>,
+) -> io::Result<Recorded> {
+    let settings = Settings { flags: settings.flags | flags::SINGLE, ..settings };
+    let control = prepared(program, settings)?;
+    put(&control, order);
+    let mut command = command(program, &control);
+    command.stdin(Stdio::null());
+    match run {
+        Some(run) => command.env(RUN_ENV, run),
+        None => command.env_remove(RUN_ENV),
+    };
+    if settings.flags & flags::OUTPUT == 0 {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    let mut child = command.spawn()?;
+    control.child.store(child.id(), Release);
+    let mut watch = Watch::new(&control);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        watch.look(&control);
+    };
+    let mut done = executed(&control);
+    done.status = std::os::unix::process::ExitStatusExt::into_raw(status).cast_unsigned();
+    if done.ending == Ending::None {
+        done.ending = match (status.code(), program.is_program) {
+            (None, _) => Ending::Killed,
+            (Some(_), false) => Ending::Exited,
+            (Some(0), true) if control.races.load(Acquire) > 0 => Ending::Race,
+            (Some(0), true) => Ending::Passed,
+            (Some(_), true) => Ending::Failed,
+        };
+    }
+    Ok(Recorded {
+        executed: done,
+        process: child.id(),
+        log: control.log(),
+        steps: control.steps(),
+        places: if settings.flags & flags::TELL == 0 { BTreeMap::new() } else { control.places() },
+        load_base: control.load_base.load(Acquire),
+    })
+}
+
+/// A control file for this program.
+fn prepared(program: &Program, settings: Settings) -> io::Result<ControlFile> {
+    let control = ControlFile::create()?;
+    let kind = if program.is_program { flags::PROGRAM } else { 0 };
+    control.flags.store(settings.flags | kind, Relaxed);
+    control.max_steps.store(settings.max_steps, Relaxed);
+    control.epoch.store(settings.epoch, Relaxed);
+    control.processor.store(settings.processor, Relaxed);
+    Ok(control)
+}
+
+fn put(control: &ControlFile, order: &Order<'_>) {
+    control.test.store(order.test, Relaxed);
+    control.strategy.store(order.strategy as u32, Relaxed);
+    control.seed.store(order.seed, Relaxed);
+    control.first.store(order.first, Relaxed);
+    control.count.store(order.count, Relaxed);
+    let given = order.parameters.iter().copied().chain(std::iter::repeat(0)).take(PARAMETERS);
+    for (place, parameter) in control.parameters.iter().zip(given) {
+        place.store(parameter, Relaxed);
+    }
+    control.set_plan(order.plan);
+}
+
+fn command(program: &Program, control: &ControlFile) -> Command {
+    let mut command = Command::new(&program.path);
+    // A backtrace takes thousands of points, and says no more than the place does.
+    command.args(&program.arguments).env(EXPLORE_ENV, control.path()).env("RUST_BACKTRACE", "0");
+    // SAFETY: the call changes nothing but where the program will be loaded: at the same addresses each
+    // time.
+    unsafe {
+        command.pre_exec(|| {
+            libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+            Ok(())
+        });
+    }
+    command
+}
+
+fn executed(control: &ControlFile) -> Executed {
+    Executed {
+        number: control.execution.load(Acquire),
+        ending: Ending::from_number(control.ending.load(Acquire)).unwrap_or(Ending::None),
+        status: control.status.load(Acquire),
+        fingerprint: control.fingerprint.load(Acquire),
+        tasks: control.tasks.load(Acquire),
+        left: control.left.load(Acquire),
+        steps: control.steps.load(Acquire),
+        choices: control.choices.load(Acquire),
+        preemptions: control.preemptions.load(Acquire),
+        message: control.message(),
+        diverged_at: control.diverged_at.load(Acquire),
+    }
+}
+
+/// Ends executions that no longer move in real time: something waits in the kernel.
+struct Watch {
+    execution: u64,
+    steps: u64,
+    since: Instant,
+}
+
+impl Watch {
+    fn new(control: &ControlFile) -> Watch {
+        Watch { execution: control.execution.load(Acquire), steps: 0, since: Instant::now() }
+    }
+
+    fn look(&mut self, control: &ControlFile) {
+        let execution = control.execution.load(Acquire);
+        let steps = control.steps.load(Acquire);
+        if (execution, steps) != (self.execution, self.steps) {
+            (self.execution, self.steps, self.since) = (execution, steps, Instant::now());
+            return;
+        }
+        let child = control.child.load(Acquire);
+        if child == 0 || self.since.elapsed() < PATIENCE {
+            return;
+        }
+        control.ending.store(Ending::Hung as u32, Release);
+        control.set_message(&format!("\n{}", waits_in(child)));
+        // SAFETY: the process is a child of the serving one, which waits for it.
+        unsafe { libc::kill(child.cast_signed(), libc::SIGKILL) };
+        self.since = Instant::now();
+    }
+}
+
+/// In which system calls the threads of a process are.
+fn waits_in(process: u32) -> String {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let mut calls: Vec<String> =
+        tasks.filter_map(|task| call_of(&task.path())).filter(|call| call != "futex").collect();
+    calls.sort();
+    calls.dedup();
+    if calls.is_empty() {
+        "it runs without a pause".to_owned()
+    } else {
+        format!("waits in {}", calls.join(", "))
+    }
+}
+
+fn call_of(task: &Path) -> Option<String> {
+    /// The calls in which programs wait for others, with their numbers.
+    const CALLS: [(&str, &str); 14] = [
+        ("0", "read"),
+        ("1", "write"),
+        ("7", "poll"),
+        ("23", "select"),
+        ("43", "accept"),
+        ("288", "accept4"),
+        ("45", "recvfrom"),
+        ("47", "recvmsg"),
+        ("42", "connect"),
+        ("61", "wait4"),
+        ("247", "waitid"),
+        ("232", "epoll_wait"),
+        ("281", "epoll_pwait"),
+        ("202", "futex"),
+    ];
+    let text = fs::read_to_string(task.join("syscall")).ok()?;
+    let number = text.split_whitespace().next()?;
+    if number == "running" {
+        return None;
+    }
+    let known = CALLS.iter().find(|(known, _)| *known == number);
+    Some(known.map_or_else(|| format!("system call {number}"), |(_, name)| (*name).to_owned()))
+}

@@ -1,0 +1,556 @@
+//! The tasks of an execution, and the baton.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use snag_trace::control::{Ending, How, MAX_TASKS, Segment, Step, What, flags};
+
+use super::random::mix;
+use super::strategy::{Answer, Candidate, Choice, Operation};
+use super::{clock, kernel, serve};
+
+/// No task.
+pub(super) const NOBODY: usize = usize::MAX;
+/// Points that one task passes in a row before others are let run, as if it had asked for it.
+const PATIENCE: u32 = 1_000;
+/// How often a task lets others run, of whom none can, before the clocks go on to the next moment.
+const IDLE: u32 = 3;
+/// Looks at the clock with nothing between them before others are let run.
+const LOOKS: u32 = 50;
+/// A wait that ends later than this from now, in nanoseconds, never ends early: nobody relies on a
+/// second being too short.
+const SOON: u64 = 500_000_000;
+/// Of so many waits one may end early, one for no reason.
+const EARLY: u64 = 4;
+const SPURIOUS: u64 = 16;
+
+/// A thread that is about to be created.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket(usize);
+
+impl Ticket {
+    pub(super) fn task(self) -> usize {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Status {
+    Unborn = 0,
+    Runnable,
+    Waiting,
+    Ended,
+}
+
+/// What a task waits for.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    address: usize,
+    bits: u32,
+    /// Nanoseconds of the clock; `u64::MAX` if there is no end.
+    until: u64,
+    /// Place in the order of all waits.
+    turn: u64,
+    /// It may end before its time.
+    may_be_early: bool,
+    /// It may end for no reason.
+    may_be_spurious: bool,
+}
+
+#[derive(Debug)]
+#[repr(C)]
+struct Task {
+    /// 1 if it may run.
+    baton: AtomicU32,
+    status: Status,
+    /// Whether its last wait was ended by a wake, and not by time.
+    woken: bool,
+    /// Whether its end was waited for: the handle may mean another thread now.
+    joined: bool,
+    wait: Wait,
+    operation: Operation,
+    handle: usize,
+}
+
+impl Task {
+    const fn unborn() -> Task {
+        Task {
+            baton: AtomicU32::new(0),
+            status: Status::Unborn,
+            woken: false,
+            joined: false,
+            wait: Wait {
+                address: 0,
+                bits: 0,
+                until: 0,
+                turn: 0,
+                may_be_early: false,
+                may_be_spurious: false,
+            },
+            operation: Operation::UNKNOWN,
+            handle: 0,
+        }
+    }
+}
+
+/// The scheduler.
+#[derive(Debug)]
+pub(super) struct State {
+    tasks: [Task; MAX_TASKS],
+    count: usize,
+    candidates: [Candidate; MAX_TASKS],
+    clock: u64,
+    steps: u64,
+    choices: u64,
+    preemptions: u64,
+    waits: u64,
+    /// The step of the last change that others could notice.
+    last_change: u64,
+    /// Who was chosen last, and how often in a row.
+    last: usize,
+    in_a_row: u32,
+    idle: u32,
+    /// How often the clock was looked at since the last point.
+    looks: u32,
+    /// Length of the log.
+    logged: usize,
+    /// How many steps were told.
+    told: usize,
+    /// The kernel's number of a thread that is about to end; 0 if none is.
+    leaving: u32,
+    races: u32,
+    race: u64,
+    /// The next wait may end for no reason.
+    may_be_spurious: bool,
+}
+
+struct Shared(UnsafeCell<State>);
+
+// SAFETY: only who holds the baton touches the state.
+unsafe impl Sync for Shared {}
+
+static STATE: Shared = Shared(UnsafeCell::new(State {
+    tasks: [const { Task::unborn() }; MAX_TASKS],
+    count: 0,
+    candidates: [Candidate { task: 0, how: How::Run, operation: Operation::UNKNOWN }; MAX_TASKS],
+    clock: 0,
+    steps: 0,
+    choices: 0,
+    preemptions: 0,
+    waits: 0,
+    last_change: 0,
+    last: NOBODY,
+    in_a_row: 0,
+    idle: 0,
+    looks: 0,
+    logged: 0,
+    told: 0,
+    leaving: 0,
+    races: 0,
+    race: 0,
+    may_be_spurious: false,
+}));
+
+impl State {
+    /// The state, for the task that holds the baton. Never kept while the baton is given on.
+    pub(super) fn get() -> &'static mut State {
+        // SAFETY: only the task that holds the baton comes here, and it is within one call at a time:
+        // nothing that is called here comes back.
+        unsafe { &mut *STATE.0.get() }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.clock = clock::START;
+        self.count = 1;
+        self.tasks[0].status = Status::Runnable;
+        self.last = 0;
+        serve::tally().born(0, 0);
+    }
+
+    /// Before an operation of task `me`.
+    pub(super) fn point(me: usize, operation: Operation) {
+        State::get().tasks[me].operation = operation;
+        serve::tally().made(me, &operation);
+        State::hand_on(me, operation.yields);
+        State::get().tell(me, operation.what);
+    }
+
+    /// Tells that a task does this now, at the place of its last operation.
+    fn tell(&mut self, task: usize, what: What) {
+        if serve::flags() & flags::TELL != 0 {
+            let Operation { object, place, .. } = self.tasks[task].operation;
+            let (task, what) = (task as u16, what as u8);
+            let callers = super::callers();
+            let (object, place) = (object as u64, place as u64);
+            let step = Step { task, what, object, place, callers, ..Step::default() };
+            serve::tell(self.told, step);
+            self.told += 1;
+        }
+    }
+
+    /// What the operation on the object at `address`, which was told last, has read and written.
+    #[cfg(snag_memory)]
+    pub(super) fn did(&mut self, me: usize, address: usize, read: Option<u64>, written: Option<u64>) {
+        if written.is_some() && written != read {
+            self.changed();
+        }
+        if let Some(last) = self.told.checked_sub(1) {
+            serve::amend(last, |step| {
+                if usize::from(step.task) == me && step.object == address as u64 {
+                    step.known = u8::from(read.is_some()) | u8::from(written.is_some()) << 1;
+                    (step.read, step.written) = (read.unwrap_or(0), written.unwrap_or(0));
+                }
+            });
+        }
+    }
+
+    pub(super) fn changed(&mut self) {
+        self.last_change = self.steps;
+    }
+
+    /// Who looks again and again waits for the time to come: others are let run now and then.
+    pub(super) fn look_at_clock(me: usize) -> u64 {
+        let state = State::get();
+        state.clock += clock::POINT;
+        state.looks += 1;
+        if state.looks > LOOKS {
+            State::point(me, Operation::YIELD);
+        }
+        State::get().clock
+    }
+
+    pub(super) fn sleep(me: usize, time: u64) {
+        let until = State::get().clock.saturating_add(time);
+        State::wait(me, 0, 0, Some(until));
+    }
+
+    /// Waits for a wake at the address or the moment; false if that came first.
+    pub(super) fn wait(me: usize, address: usize, bits: u32, until: Option<u64>) -> bool {
+        let state = State::get();
+        state.begin_wait(me, address, bits, until);
+        state.tell(me, What::Blocks);
+        State::hand_on(me, false);
+        let state = State::get();
+        let woken = state.tasks[me].woken;
+        state.tell(me, if woken { What::Resumes } else { What::TimesOut });
+        woken
+    }
+
+    fn begin_wait(&mut self, me: usize, address: usize, bits: u32, until: Option<u64>) {
+        self.waits += 1;
+        let until = until.unwrap_or(u64::MAX);
+        let (strategies, flags) = (serve::strategies(), serve::flags());
+        let chance = strategies.chance(self.waits);
+        let planned = strategies.follows_plan();
+        let invents = |flag, of: u64| {
+            planned || (strategies.invents_wakes() && flags & flag != 0 && chance.is_multiple_of(of))
+        };
+        let task = &mut self.tasks[me];
+        task.wait = Wait {
+            address,
+            bits,
+            until,
+            turn: self.waits,
+            may_be_early: until != u64::MAX
+                && until.saturating_sub(self.clock) < SOON
+                && invents(flags::EARLY_TIMEOUTS, EARLY),
+            may_be_spurious: core::mem::take(&mut self.may_be_spurious)
+                && invents(flags::SPURIOUS_WAKES, SPURIOUS),
+        };
+        task.status = Status::Waiting;
+    }
+
+    pub(super) fn wake(&mut self, address: usize, most: usize, bits: u32) -> usize {
+        let mut woken = 0;
+        while woken < most {
+            let sleepers = self.tasks[..self.count].iter_mut().filter(|task| {
+                task.status == Status::Waiting && task.wait.address == address && task.wait.bits & bits != 0
+            });
+            let Some(first) = sleepers.min_by_key(|task| task.wait.turn) else { break };
+            first.status = Status::Runnable;
+            first.woken = true;
+            woken += 1;
+        }
+        if woken > 0 {
+            self.changed();
+        }
+        woken
+    }
+
+    pub(super) fn spawning(&mut self, me: usize) -> Ticket {
+        let child = self.count;
+        if child == MAX_TASKS {
+            self.end(Ending::TooManyThreads, 1);
+        }
+        self.count += 1;
+        serve::tally().born(child, me);
+        serve::strategies().spawned(me, child);
+        self.changed();
+        Ticket(child)
+    }
+
+    pub(super) fn spawned(me: usize, ticket: Ticket, handle: usize) {
+        let task = &mut State::get().tasks[ticket.0];
+        if handle == 0 {
+            task.status = Status::Ended;
+            return;
+        }
+        task.handle = handle;
+        task.status = Status::Runnable;
+        State::point(me, Operation { what: What::Spawn, object: ticket.0, ..Operation::UNKNOWN });
+    }
+
+    /// The new thread of this task waits for its turn.
+    pub(super) fn enter(task: usize) {
+        Self::await_baton(State::baton(task));
+        State::get().after_turn();
+    }
+
+    pub(super) fn ended(me: usize) {
+        let state = State::get();
+        state.tasks[me].status = Status::Ended;
+        state.tell(me, What::Ends);
+        state.changed();
+        let key = state.key_of_end(me);
+        state.wake(key, usize::MAX, u32::MAX);
+        state.leaving = kernel::thread_id();
+        State::hand_on(me, false);
+    }
+
+    fn key_of_end(&self, task: usize) -> usize {
+        (&raw const self.tasks[task]).addr()
+    }
+
+    pub(super) fn join(me: usize, handle: usize) {
+        let state = State::get();
+        let mut known = (0..state.count).rev();
+        let Some(task) = known.find(|&at| state.tasks[at].handle == handle && !state.tasks[at].joined) else {
+            return;
+        };
+        state.tasks[task].joined = true;
+        if state.tasks[task].status != Status::Ended {
+            let key = state.key_of_end(task);
+            State::wait(me, key, u32::MAX, None);
+        }
+    }
+
+    #[cfg(snag_memory)]
+    pub(super) fn raced(&mut self, now: usize, earlier: usize) {
+        self.races += 1;
+        self.race = self.race.wrapping_add(mix(now as u64) ^ mix(!(earlier as u64)));
+    }
+
+    /// The wait that comes next may end for no reason.
+    pub(super) fn may_be_spurious(&mut self) {
+        self.may_be_spurious = true;
+    }
+
+    /// Decides who runs next, and gives the baton on; comes back when `me` is to run again, or at once if
+    /// `me` has ended.
+    fn hand_on(me: usize, yields: bool) {
+        let state = State::get();
+        let next = state.decide(me, yields);
+        if next == me {
+            return;
+        }
+        let has_ended = state.tasks[me].status == Status::Ended;
+        let baton = State::baton(next);
+        baton.store(1, Ordering::Release);
+        kernel::rouse(baton, false);
+        if !has_ended {
+            Self::await_baton(State::baton(me));
+            State::get().after_turn();
+        }
+    }
+
+    fn baton(task: usize) -> &'static AtomicU32 {
+        // SAFETY: the baton is atomic, and the reference is to nothing else.
+        unsafe { &(*STATE.0.get()).tasks[task].baton }
+    }
+
+    fn await_baton(baton: &AtomicU32) {
+        while baton.swap(0, Ordering::Acquire) == 0 {
+            kernel::sleep_on(baton, 0, false);
+        }
+    }
+
+    /// What the thread before has left to do: where its memory goes is not to depend on how fast it is.
+    fn after_turn(&mut self) {
+        let leaving = core::mem::take(&mut self.leaving);
+        if leaving != 0 {
+            kernel::await_exit(leaving);
+        }
+    }
+
+    /// Who runs next.
+    fn decide(&mut self, me: usize, yields: bool) -> usize {
+        self.looks = 0;
+        self.steps += 1;
+        serve::note_step(self.steps);
+        self.clock += clock::POINT;
+        if self.steps > serve::max_steps() {
+            self.give_up(me);
+        }
+        let yields = yields || self.in_a_row >= PATIENCE;
+        let (found, runnable) = self.find_candidates(me, yields);
+        if runnable == 0 {
+            self.deadlock();
+        }
+        let candidates = &self.candidates[..found];
+        let current =
+            candidates.iter().position(|candidate| candidate.task == me && candidate.how == How::Run);
+        let choice = Choice { candidates, current, yields, number: self.choices };
+        let strategies = serve::strategies();
+        let position = if found == 1 && !strategies.follows_plan() {
+            0
+        } else {
+            self.choices += u64::from(found > 1);
+            match strategies.choose(&choice, &serve::planned) {
+                Answer::Run(position) => position,
+                Answer::Diverged => self.diverge(me),
+            }
+        };
+        let Candidate { task, how, .. } = self.candidates[position];
+        if task != me && current.is_some() && !yields {
+            self.preemptions += 1;
+        }
+        self.chosen(task, how);
+        task
+    }
+
+    /// Task `task` runs next.
+    fn chosen(&mut self, task: usize, how: How) {
+        self.log(task, how);
+        self.in_a_row = if self.last == task { self.in_a_row + 1 } else { 0 };
+        self.last = task;
+        if how != How::Run {
+            let wait = self.tasks[task].wait;
+            if how == How::Early {
+                self.clock = self.clock.max(wait.until);
+            }
+            self.tasks[task].status = Status::Runnable;
+            self.tasks[task].woken = false;
+        }
+    }
+
+    fn log(&mut self, task: usize, how: How) {
+        if how == How::Run
+            && let Some(before) = self.logged.checked_sub(1)
+        {
+            let mut segment = serve::logged(before);
+            if usize::from(segment.task) == task && segment.steps < u32::MAX {
+                segment.steps += 1;
+                return serve::log(before, segment);
+            }
+        }
+        if !serve::has_room(self.logged) {
+            self.end(Ending::TooLong, 1);
+        }
+        serve::log(self.logged, Segment { task: task as u16, how, steps: 1 });
+        self.logged += 1;
+    }
+
+    /// Fills in the candidates; gives how many they are, and how many of them can run without any wait
+    /// being cut short. Lets time pass if none can.
+    fn find_candidates(&mut self, me: usize, yields: bool) -> (usize, usize) {
+        loop {
+            let next_moment = self.release_due();
+            let (mut found, mut runnable) = (0, 0);
+            for (task, state) in self.tasks[..self.count].iter().enumerate() {
+                let how = match state.status {
+                    Status::Runnable => How::Run,
+                    Status::Waiting if state.wait.may_be_early => How::Early,
+                    Status::Waiting if state.wait.may_be_spurious => How::Spurious,
+                    _ => continue,
+                };
+                runnable += usize::from(how == How::Run);
+                self.candidates[found] = Candidate { task, how, operation: state.operation };
+                found += 1;
+            }
+            let alone = yields && runnable == 1 && self.tasks[me].status == Status::Runnable;
+            self.idle = if alone { self.idle + 1 } else { 0 };
+            if next_moment == u64::MAX || (runnable > 0 && self.idle <= IDLE) {
+                return (found, runnable);
+            }
+            self.idle = 0;
+            self.clock = self.clock.max(next_moment);
+        }
+    }
+
+    /// Ends the waits whose time has come; gives the next moment that one ends.
+    fn release_due(&mut self) -> u64 {
+        let mut next = u64::MAX;
+        for task in &mut self.tasks[..self.count] {
+            if task.status == Status::Waiting && task.wait.until != u64::MAX {
+                if task.wait.until <= self.clock {
+                    task.status = Status::Runnable;
+                    task.woken = false;
+                } else {
+                    next = next.min(task.wait.until);
+                }
+            }
+        }
+        next
+    }
+
+    fn diverge(&self, me: usize) -> ! {
+        serve::say_where(self.tasks[me].operation.place);
+        self.end(Ending::Diverged, 1)
+    }
+
+    fn deadlock(&self) -> ! {
+        let waiting = self.tasks[..self.count].iter().filter(|task| task.status == Status::Waiting);
+        let places = waiting.map(|task| mix(task.operation.place as u64));
+        self.end(Ending::Deadlock, places.fold(2, u64::wrapping_add))
+    }
+
+    fn give_up(&self, me: usize) -> ! {
+        serve::say_where(self.tasks[me].operation.place);
+        if self.steps - self.last_change > serve::max_steps() / 2 {
+            let place = self.tasks[me].operation.place;
+            self.end(Ending::Livelock, mix(place as u64));
+        }
+        self.end(Ending::StepBound, 3);
+    }
+
+    pub(super) fn forking(&mut self) {
+        self.end(Ending::Forked, 4);
+    }
+
+    /// Writes down what there is to say of the execution so far.
+    fn report(&self) {
+        let left = self.tasks[..self.count].iter().filter(|task| task.status != Status::Ended).count();
+        serve::report(&serve::Account {
+            tasks: self.count,
+            left,
+            steps: self.steps,
+            choices: self.choices,
+            preemptions: self.preemptions,
+            logged: self.logged,
+            races: self.races,
+        });
+    }
+
+    pub(super) fn exiting(&mut self) {
+        self.report();
+        if self.races > 0 {
+            serve::set_fingerprint(self.race);
+        }
+    }
+
+    /// The execution has ended like this; two with the same fingerprint ended alike.
+    pub(super) fn end(&self, ending: Ending, fingerprint: u64) -> ! {
+        self.report();
+        serve::end(ending, fingerprint)
+    }
+
+    /// The test's code has come back.
+    pub(super) fn conclude(&mut self, passed: bool, fingerprint: u64) -> ! {
+        match (passed, self.races) {
+            (false, _) => self.end(Ending::Failed, fingerprint),
+            (true, 0) => self.end(Ending::Passed, 0),
+            (true, _) => self.end(Ending::Race, self.race),
+        }
+    }
+}
