@@ -220,6 +220,11 @@ fn compile(toolchain: &Toolchain, mode: Mode, root: &Path, part: &ShimCrate) -> 
         .args(cfgs(toolchain, mode))
         .arg("-o")
         .arg(rlib(&out, part.name));
+    if part.name == TEST.name && mode.has_memory() {
+        let mut flags = Vec::new();
+        instrumentation::instrument(&mut flags);
+        rustc.args(flags);
+    }
     let failed = |stderr| Error::Shim { name: part.name, rustc: toolchain.name().to_owned(), stderr };
     let output = rustc.output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {

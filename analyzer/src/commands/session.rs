@@ -146,12 +146,17 @@ fn is_program(arguments: &[OsString]) -> bool {
     })
 }
 
-/// A folder with a new name.
+/// A folder with a new name, which nobody else has.
 fn new_folder(parent: &Path) -> Result<PathBuf, Error> {
-    let run = crate::run::folder::new_id();
-    let folder = parent.join(run);
-    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-    Ok(folder)
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    loop {
+        let folder = parent.join(crate::run::folder::new_id());
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", &folder)(error)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,9 @@ pub fn join_repeats(found: Vec<Finding>) -> Vec<Finding> {
         let mut objects = finding.objects.clone();
         places.sort();
         objects.sort();
-        match joined.entry((finding.rule.clone(), places, objects)) {
+        // What has no place is told apart by what it says.
+        let said = if places.is_empty() { finding.message.clone() } else { String::new() };
+        match joined.entry((finding.rule.clone(), places, objects, said)) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(finding);
             }

@@ -4,8 +4,9 @@
 //! all tests. Where the process serves an exploration, one of them is executed at a time, under the
 //! scheduler; else libtest does what it always does.
 //!
-//! It is the one crate of the shim that needs `RUSTC_BOOTSTRAP`: libtest is unstable, and rustc itself is
-//! its only user.
+//! It is the one crate of the shim that is instrumented as the program is, since it does with threads what
+//! libtest does; and the one that needs `RUSTC_BOOTSTRAP`: libtest is unstable, and rustc itself its only
+//! user.
 
 #![no_std]
 #![feature(test)]
@@ -15,8 +16,12 @@ extern crate test as real_test;
 
 pub use real_test::*;
 
-use snag_runtime::explore::{self, Due};
-use std::string::String;
+use core::any::Any;
+use snag_runtime::explore;
+use std::borrow::ToOwned as _;
+use std::boxed::Box;
+use std::string::{String, ToString as _};
+use std::thread::Builder;
 
 /// What the harness calls, with all tests.
 pub fn test_main_static(tests: &[&TestDescAndFn]) {
@@ -34,17 +39,47 @@ pub fn test_main_static_abort(tests: &[&TestDescAndFn]) {
     }
 }
 
+/// Executes a test in a thread of its name, as libtest does, and ends the process.
 fn execute(test: Option<&TestDescAndFn>) -> ! {
-    let body = match test.map(|test| &test.testfn) {
-        Some(StaticTestFn(body)) => *body,
-        _ => || Err(String::from("there is no such test")),
+    let Some((test, &StaticTestFn(body))) = test.map(|test| (test, &test.testfn)) else {
+        explore::say(&["", "\n", "there is no such test"]);
+        explore::conclude(false)
     };
-    let due = test.map_or(Due::Return, |test| match test.desc.should_panic {
-        ShouldPanic::No => Due::Return,
-        ShouldPanic::Yes => Due::Panic(None),
-        ShouldPanic::YesWithMessage(text) => Due::Panic(Some(text)),
-    });
-    explore::execute(test.map_or("", |test| name(test)), due, body)
+    explore::begin();
+    let thread = Builder::new().name(name(test).to_owned()).spawn(body);
+    let outcome = match thread {
+        Ok(thread) => thread.join(),
+        Err(error) => Ok(Err(error.to_string())),
+    };
+    explore::conclude(has_passed(&outcome, test.desc.should_panic))
+}
+
+/// Whether this is what the test has to do. Says why not.
+fn has_passed(outcome: &Result<Result<(), String>, Box<dyn Any + Send>>, due: ShouldPanic) -> bool {
+    match (outcome, due) {
+        (Ok(Ok(())), ShouldPanic::No) | (Err(_), ShouldPanic::Yes) => true,
+        (Err(_), ShouldPanic::No) => false,
+        (Err(panic), ShouldPanic::YesWithMessage(wanted)) => {
+            let said = text(&**panic);
+            if !said.contains(wanted) {
+                explore::say(&["", "\n", "the panic does not say what it should, but: ", said]);
+            }
+            said.contains(wanted)
+        }
+        (Ok(Err(why)), _) => {
+            explore::say(&["", "\n", why]);
+            false
+        }
+        (Ok(Ok(())), _) => {
+            explore::say(&["", "\n", "the test did not panic, and should have"]);
+            false
+        }
+    }
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
 }
 
 fn flags(test: &TestDescAndFn) -> u8 {

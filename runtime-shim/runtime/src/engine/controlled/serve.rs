@@ -129,6 +129,8 @@ pub(super) fn logged(at: usize) -> Segment {
 
 pub(super) fn log(at: usize, segment: Segment) {
     word(control::log, at).store(segment.to_word(), Ordering::Relaxed);
+    // A signal may end the execution before it says anything.
+    control().logged.store(at as u64 + 1, Ordering::Relaxed);
 }
 
 /// Tells step number `at`, as long as there is room, and where that is.
@@ -207,7 +209,6 @@ pub(super) struct Account {
     pub(super) steps: u64,
     pub(super) choices: u64,
     pub(super) preemptions: u64,
-    pub(super) logged: usize,
     pub(super) races: u32,
 }
 
@@ -218,7 +219,6 @@ pub(super) fn report(account: &Account) {
     control.steps.store(account.steps, Ordering::Relaxed);
     control.choices.store(account.choices, Ordering::Relaxed);
     control.preemptions.store(account.preemptions, Ordering::Relaxed);
-    control.logged.store(account.logged as u64, Ordering::Relaxed);
     control.races.store(account.races, Ordering::Relaxed);
     control.diverged_at.store(strategies().planned_at() as u32, Ordering::Relaxed);
 }

@@ -13,6 +13,9 @@ use super::{clock, kernel, serve};
 pub(super) const NOBODY: usize = usize::MAX;
 /// Points that one task passes in a row before others are let run, as if it had asked for it.
 const PATIENCE: u32 = 1_000;
+/// Points that one task passes in a row where nothing has changed for long: each has its turn then, so
+/// that it can be said that nothing will.
+const TURN: u32 = 50;
 /// How often a task lets others run, of whom none can, before the clocks go on to the next moment.
 const IDLE: u32 = 3;
 /// Looks at the clock with nothing between them before others are let run.
@@ -402,8 +405,12 @@ impl State {
             candidates.iter().position(|candidate| candidate.task == me && candidate.how == How::Run);
         let choice = Choice { candidates, current, yields, number: self.choices };
         let strategies = serve::strategies();
+        let is_idle = self.steps - self.last_change > serve::max_steps() / 4;
         let position = if found == 1 && !strategies.follows_plan() {
             0
+        } else if is_idle && !strategies.follows_plan() {
+            let yields = yields || self.in_a_row % TURN == TURN - 1;
+            Choice { yields, ..choice }.in_turn()
         } else {
             self.choices += u64::from(found > 1);
             match strategies.choose(&choice, &serve::planned) {
@@ -527,7 +534,6 @@ impl State {
             steps: self.steps,
             choices: self.choices,
             preemptions: self.preemptions,
-            logged: self.logged,
             races: self.races,
         });
     }

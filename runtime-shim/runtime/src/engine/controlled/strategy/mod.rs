@@ -79,7 +79,7 @@ impl Choice<'_> {
     }
 
     /// Goes on, unless others are asked to; then the one born next after it, in a circle.
-    fn in_turn(&self) -> usize {
+    pub(super) fn in_turn(&self) -> usize {
         match self.current {
             Some(current) if !self.yields => current,
             Some(current) => {

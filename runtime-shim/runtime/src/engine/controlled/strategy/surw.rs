@@ -55,7 +55,10 @@ impl Chooser for Surw {
         let is_free = |position: usize| {
             let candidate = &candidates[position];
             Some(position) != current
-                && (candidate.task + 1 == self.next || !is_interesting(&candidate.operation, &self.places))
+                // More was done than was foreseen: nobody is left to be waited for.
+                && (self.next == 0
+                    || candidate.task + 1 == self.next
+                    || !is_interesting(&candidate.operation, &self.places))
         };
         let free = |position| u64::from(is_free(position));
         let position = weighted((0..candidates.len()).map(free), random)
