@@ -161,6 +161,17 @@ fn without(cells: __m128i, bits: u32) -> __m128i {
     unsafe { _mm_cmpeq_epi32(_mm_and_si128(cells, _mm_set1_epi32(bits.cast_signed())), _mm_setzero_si128()) }
 }
 
+/// The cells that conflict with access `new` and are of another slot. Bytes of none are in no conflict.
+#[inline(always)]
+pub(super) fn others(cells: __m128i, new: Cell) -> u32 {
+    // SAFETY: SSE2 is part of x86-64.
+    let (differs, kinds) =
+        unsafe { (_mm_xor_si128(cells, _mm_set1_epi32(new.0.cast_signed())), _mm_slli_epi32::<31>(cells)) };
+    let apart = set(without(cells, new.0 & !Cell::KEY));
+    let reads = if new.is_read() { set(kinds) } else { 0 };
+    !(set(without(differs, Cell::SLOT)) | apart | reads) & ((1 << CELLS) - 1)
+}
+
 /// All bits of one cell.
 static LANE: [[u32; CELLS]; CELLS] = [[!0, 0, 0, 0], [0, !0, 0, 0], [0, 0, !0, 0], [0, 0, 0, !0]];
 
@@ -520,6 +531,24 @@ mod tests {
         assert_eq!(races(read(0x01, 9, 1), false), 0b101);
         assert_eq!(races(write(0xff, 9, 1), true), 0);
         assert_eq!(set(compare(cells, write(0xff, 9, 1), |_| true), Found::is_met), 0b111);
+    }
+
+    #[test]
+    fn the_others_are_the_races_if_nothing_is_ordered() {
+        let kinds = [(0x0f, 1, 3), (0xf0, 1, 4), (0xff, 2, 3), (0x0f, 9, 3), (0xff, 9, 7)];
+        let kinds = kinds
+            .into_iter()
+            .flat_map(|(mask, slot, epoch)| [read(mask, slot, epoch), write(mask, slot, epoch)]);
+        let kinds: Vec<Cell> = kinds.chain([EMPTY]).collect();
+        for new in [read(0x03, 9, 7), write(0x03, 9, 7), read(0xff, 9, 7), write(0xf0, 9, 7)] {
+            for &first in &kinds {
+                for &second in &kinds {
+                    let cells = [first, EMPTY, second, Cell::ATOMICS];
+                    let races = set(compare(cells, new, |_| false), Found::is_race);
+                    assert_eq!(others(lanes(cells), new), races, "{cells:?} {new:?}");
+                }
+            }
+        }
     }
 
     #[test]
