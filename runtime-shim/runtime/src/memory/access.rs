@@ -318,12 +318,13 @@ unsafe fn general<const WRITE: bool, const WHOLE: bool>(
             return crowded::<WRITE>(address, pc, cells, mask);
         }
         let lanes = _mm_load_si128(cells.cast());
-        let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| {
+        let meets = |cell| {
             if sample::is_rare(&(*thread).history, pc as u32, cell) {
                 sample = cell;
             }
             is_ordered(thread, cell)
-        });
+        };
+        let after = cells::all::<WRITE>(lanes, cell_at, new, meets, |cell| is_ordered(thread, cell));
         let context = context::current();
         let (Some(after), Some(place)) = (after, Place::near(pc, context)) else {
             return crowded::<WRITE>(address, pc, cells, mask);
