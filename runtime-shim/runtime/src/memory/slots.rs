@@ -185,6 +185,7 @@ fn notice_slowly(thread: &mut Thread) {
         }
         attach(thread);
     }
+    thread.history.reviewed();
 }
 
 /// The thread is about to wait, and will access nothing before it wakes.

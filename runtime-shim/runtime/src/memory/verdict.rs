@@ -146,22 +146,21 @@ pub(super) unsafe fn met(
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn overlooked(thread: *mut Thread, event: Event, new: Cell, cell: Cell) {
-    // SAFETY: the caller's promise.
+    let place = event.place();
+    let kinds = 4 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
+    if !sample::is_race_looked_up(sample::times(new.slot(), place.code(), cell.slot(), kinds)) {
+        return counts::REPEATS.add();
+    }
+    // SAFETY: the caller's promise, here and below.
     let stack = unsafe { (*thread).stack.0 };
     let address = layout::whole_address(event.address(), place::base(), stack);
     // What may have been unmapped unseen is not spoken of.
     if block::of(address, &mut [0; MAX_STACK]).region == Region::Unknown {
         return;
     }
-    let place = event.place();
     let pc = place::address_of(place.code()) as usize;
-    let now = Now::plain(address, new, event.nature(), pc, (0, 0));
-    let now = Now { past: Some(place), ..now };
-    let kinds = 4 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
-    if !sample::is_race_looked_up(sample::times(new.slot(), place.code(), cell.slot(), kinds)) {
-        return counts::REPEATS.add();
-    }
-    // SAFETY: the caller's promise.
+    let now = Now { past: Some(place), ..Now::plain(address, new, event.nature(), pc, (0, 0)) };
+    // SAFETY: see above.
     unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask(), usize::MAX)) };
 }
 
