@@ -5,7 +5,7 @@
 //! cargo test -p snag-tests --test corpus                    each program once
 //! cargo test -p snag-tests --test corpus -- release_seq     those whose name contains a word
 //! SNAG_REPEAT=100 cargo test -p snag-tests --test corpus    a hundred times: never a false report, and of a
-//!                                                           race at most five misses, which are told
+//!                                                           race at most one miss, which is told
 //! SNAG_RELEASE=1 cargo test -p snag-tests --test corpus     optimised
 //! ```
 //!

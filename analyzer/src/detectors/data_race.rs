@@ -100,9 +100,10 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What the later access's thread held: nothing that it recorded since can have changed it.
-fn held_now(execution: &Execution, remark: &Remark) -> Vec<Hold> {
-    let last = execution.last_of(remark.thread, remark.seq);
+/// What the later access's thread held then: it may have been told of when the thread had gone on.
+fn held_now(execution: &Execution, remark: &Remark, access: &Access) -> Vec<Hold> {
+    let until = if access.after == 0 { remark.seq } else { access.after };
+    let last = execution.last_of(remark.thread, until);
     last.map_or(Vec::new(), |event| held_after(execution, event))
 }
 
@@ -120,7 +121,7 @@ fn held_then(execution: &Execution, access: &Access, until: u64) -> Option<Vec<H
 
 fn report(execution: &Execution, names: &dyn Names, remark: &Remark, conflict: &Conflict) -> Found {
     let Conflict { current, previous, block, weak } = conflict;
-    let later = Side::new(current, Some(held_now(execution, remark)));
+    let later = Side::new(current, Some(held_now(execution, remark, current)));
     let earlier = Side::new(previous, held_then(execution, previous, remark.seq));
     let locks: Vec<ObjectId> = [&earlier, &later]
         .into_iter()
@@ -445,6 +446,22 @@ mod tests {
         ));
         let only = one(&script.replace(">20", ">40"));
         assert!(said(&only).contains("`t3` holds `mutex 2`, and `t2` holds no lock"));
+    }
+
+    #[test]
+    fn a_race_that_is_told_later_was_with_the_locks_of_its_time() {
+        let finding = one("2 lock m1\n3 lock m2\n3 unlock m2\n3 race write8@9>20 2 write8@4>10 static");
+        assert!(
+            said(&finding).contains("`t2` holds `mutex 1` and `t3` holds `mutex 2`"),
+            "{}",
+            said(&finding)
+        );
+        let finding = one("2 lock m1\n3 lock m2\n3 unlock m2\n3 race write8@9>30 2 write8@4>10 static");
+        assert!(
+            said(&finding).contains("`t2` holds `mutex 1`, and `t3` holds no lock"),
+            "{}",
+            said(&finding)
+        );
     }
 
     #[test]

@@ -15,16 +15,16 @@
 //! * Nothing happens for a thread that is not followed or that is in an ignore region.
 
 use core::arch::x86_64::{__m128i, _mm_cvtsi64_si128, _mm_load_si128, _mm_set_epi32, _mm_store_si128};
-use core::sync::atomic::{Ordering, compiler_fence};
+use core::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 
 use snag_trace::{Flags, Kind, Mode};
 
 use super::cells;
 use super::event::{Event, Nature};
 use super::layout::{CELLS, CLEARED, Cell, GRANULE, cells_at, mask_of};
-use super::place::Place;
+use super::place::{self, Place};
 use super::thread::{self, Thread};
-use super::{context, counts, sample, verdict};
+use super::{context, counts, review, sample, slots, verdict};
 use crate::recorder;
 
 /// The calling thread's cell for an access to all bytes, as the fast paths compare it.
@@ -130,6 +130,9 @@ pub(super) unsafe fn slow<const WRITE: bool, const WHOLE: bool>(
         if low >> 32 != 0 || !(first.is_empty() || first.same_slot(new)) {
             return few::<WRITE, WHOLE>(address, pc, cells, mask);
         }
+        if low == 0 && is_of_static(cells) {
+            return first_of_static::<WRITE>(address, pc, cells, mask);
+        }
         let context = context::current();
         let Some(place) = Place::near(pc, context) else {
             return crowded::<WRITE>(address, pc, cells, mask);
@@ -139,6 +142,33 @@ pub(super) unsafe fn slow<const WRITE: bool, const WHOLE: bool>(
         store_all(cells, first, second);
         if full || !(*thread).history.has_noted(context) {
             remember(thread);
+        }
+    }
+}
+
+/// Whether the granule is of what the program brings with it.
+#[inline(always)]
+fn is_of_static(cells: *const Cell) -> bool {
+    let first = cells_at(place::base());
+    cells.addr().wrapping_sub(first) < cells_at(place::end()) - first
+}
+
+/// The first access to a granule of a static. The pages of its cells are most often not there, and two threads
+/// would both see an empty one and then be long in getting it: whoever is later must see the other.
+///
+/// # Safety
+/// As [`general`].
+#[cold]
+#[inline(never)]
+unsafe fn first_of_static<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+    let thread = thread::current();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let new = cell_of::<WRITE>(thread, mask);
+        log(thread, address, pc, new, Nature::Plain);
+        let half = AtomicU64::from_ptr(cells.cast());
+        if half.compare_exchange(0, new.0.into(), Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            settle::<WRITE>(thread, address, pc, cells, new, Nature::Plain);
         }
     }
 }
@@ -184,6 +214,11 @@ pub(super) unsafe fn record_access(thread: *mut Thread, write: bool, address: us
 pub(super) unsafe fn remember(thread: *mut Thread) {
     // SAFETY: the caller's promise.
     unsafe {
+        let history = &(*thread).history;
+        if history.is_full() && history.has_first_news() && slots::has_its_own(&*thread) {
+            review::fence();
+            review::of_news(thread);
+        }
         (*thread).history.turn();
         if !(*thread).history.has_noted(context::current()) {
             (*thread).history.note(context::note_current());
@@ -283,12 +318,13 @@ unsafe fn general<const WRITE: bool, const WHOLE: bool>(
             return crowded::<WRITE>(address, pc, cells, mask);
         }
         let lanes = _mm_load_si128(cells.cast());
-        let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| {
+        let meets = |cell| {
             if sample::is_rare(&(*thread).history, pc as u32, cell) {
                 sample = cell;
             }
             is_ordered(thread, cell)
-        });
+        };
+        let after = cells::all::<WRITE>(lanes, cell_at, new, meets, |cell| is_ordered(thread, cell));
         let context = context::current();
         let (Some(after), Some(place)) = (after, Place::near(pc, context)) else {
             return crowded::<WRITE>(address, pc, cells, mask);

@@ -255,6 +255,7 @@ mod exported {
         to: usize,
         _code: usize,
     ) -> usize {
+        thread::gives_memory_back();
         // SAFETY: the program's own call.
         let moved =
             settle(unsafe { kernel::call(kernel::SYS_MREMAP, [at, old, new, flags as usize, to, 0]) });
@@ -381,6 +382,8 @@ mod exported {
     /// A custom block is about to end. How large it is must not be taken from the caller: LLVM leaves out
     /// what it sees that the program's allocator does not look at.
     fn ending(base: usize, code: usize) {
+        // Also of a block that has no note.
+        thread::gives_memory_back();
         if heap::is_on()
             && let Some(size) = heap::custom_size(base)
         {

@@ -161,18 +161,30 @@ fn without(cells: __m128i, bits: u32) -> __m128i {
     unsafe { _mm_cmpeq_epi32(_mm_and_si128(cells, _mm_set1_epi32(bits.cast_signed())), _mm_setzero_si128()) }
 }
 
+/// The cells that conflict with access `new` and are of another slot. Bytes of none are in no conflict.
+#[inline(always)]
+pub(super) fn others(cells: __m128i, new: Cell) -> u32 {
+    // SAFETY: SSE2 is part of x86-64.
+    let (differs, kinds) =
+        unsafe { (_mm_xor_si128(cells, _mm_set1_epi32(new.0.cast_signed())), _mm_slli_epi32::<31>(cells)) };
+    let apart = set(without(cells, new.0 & !Cell::KEY));
+    let reads = if new.is_read() { set(kinds) } else { 0 };
+    !(set(without(differs, Cell::SLOT)) | apart | reads) & ((1 << CELLS) - 1)
+}
+
 /// All bits of one cell.
 static LANE: [[u32; CELLS]; CELLS] = [[!0, 0, 0, 0], [0, !0, 0, 0], [0, 0, !0, 0], [0, 0, 0, !0]];
 
 /// The granule of `cells` after access `new`, a write if `WRITE`. `cell_at` gives each by itself, and
-/// `is_ordered` is asked of each that conflicts. `None` if it races or another cell has to be given up for
-/// it. For granules without atomics.
+/// `is_ordered` is asked of each that conflicts; `is_past` is the same, asked of others. `None` if it races or
+/// a cell has to be given up for it that [`victim`] would not take first. For granules without atomics.
 #[inline(always)]
 pub(super) fn all<const WRITE: bool>(
     cells: __m128i,
     cell_at: impl Fn(usize) -> Cell,
     new: Cell,
     mut is_ordered: impl FnMut(Cell) -> bool,
+    is_past: impl Fn(Cell) -> bool,
 ) -> Option<__m128i> {
     const MASK: u32 = 0xff00_0000;
     // SAFETY: SSE2 is part of x86-64, here and below.
@@ -208,7 +220,11 @@ pub(super) fn all<const WRITE: bool>(
         return Some(after);
     }
     if free == 0 {
-        return None;
+        // SAFETY: see above.
+        let reads = set(unsafe { _mm_slli_epi32::<31>(cells) });
+        let past = |from: u32| (0..CELLS).find(|&at| from >> at & 1 != 0 && is_past(cell_at(at)));
+        let covered_reads = if WRITE { 0 } else { reads & covered };
+        free = 1 << past(covered_reads).or_else(|| past(reads))?;
     }
     // SAFETY: see above; `free` has no bit that is no cell's.
     let after = unsafe {
@@ -323,11 +339,12 @@ mod tests {
         cells: [Cell; CELLS],
         new: Cell,
         is_ordered: impl FnMut(Cell) -> bool,
+        is_past: impl Fn(Cell) -> bool,
     ) -> Option<[Cell; CELLS]> {
         let after = if new.is_read() {
-            all::<false>(lanes(cells), |at| cells[at], new, is_ordered)?
+            all::<false>(lanes(cells), |at| cells[at], new, is_ordered, is_past)?
         } else {
-            all::<true>(lanes(cells), |at| cells[at], new, is_ordered)?
+            all::<true>(lanes(cells), |at| cells[at], new, is_ordered, is_past)?
         };
         // SAFETY: as in `lanes`.
         Some(unsafe { core::mem::transmute::<__m128i, [Cell; CELLS]>(after) })
@@ -465,14 +482,16 @@ mod tests {
             }
             let last = 1 + next(3) as u32;
             let is_ordered = |cell: Cell| cell.epoch() <= last;
+            let gives_way = |cell: Cell| cell.is_read() && is_ordered(cell);
             let found = compare(cells, new, is_ordered);
             let mut met = Vec::new();
-            let after = at_once(cells, new, |cell| {
+            let meets = |cell| {
                 met.push(cell);
                 is_ordered(cell)
-            });
+            };
+            let after = at_once(cells, new, meets, is_ordered);
             let Some(after) = after else {
-                let is_full = !cells.contains(&EMPTY);
+                let is_full = found.place() == CELLS && cells.into_iter().all(|cell| !gives_way(cell));
                 assert!(found.is_racing() || is_full, "{cells:?} {new:?}");
                 continue;
             };
@@ -487,6 +506,8 @@ mod tests {
                 let whole = compare(cells, new, is_ordered);
                 let store = whole.joined(cells[whole.place() % CELLS], new);
                 let is_given_up = (after == new || own) && before.is_covered_by(store);
+                let is_given_up =
+                    is_given_up || (whole.place() == CELLS && after == new && gives_way(before));
                 assert!(is_kept || is_given_up || before.is_empty(), "{cells:?} {new:?} {after:?}");
             }
         }
@@ -520,6 +541,24 @@ mod tests {
         assert_eq!(races(read(0x01, 9, 1), false), 0b101);
         assert_eq!(races(write(0xff, 9, 1), true), 0);
         assert_eq!(set(compare(cells, write(0xff, 9, 1), |_| true), Found::is_met), 0b111);
+    }
+
+    #[test]
+    fn the_others_are_the_races_if_nothing_is_ordered() {
+        let kinds = [(0x0f, 1, 3), (0xf0, 1, 4), (0xff, 2, 3), (0x0f, 9, 3), (0xff, 9, 7)];
+        let kinds = kinds
+            .into_iter()
+            .flat_map(|(mask, slot, epoch)| [read(mask, slot, epoch), write(mask, slot, epoch)]);
+        let kinds: Vec<Cell> = kinds.chain([EMPTY]).collect();
+        for new in [read(0x03, 9, 7), write(0x03, 9, 7), read(0xff, 9, 7), write(0xf0, 9, 7)] {
+            for &first in &kinds {
+                for &second in &kinds {
+                    let cells = [first, EMPTY, second, Cell::ATOMICS];
+                    let races = set(compare(cells, new, |_| false), Found::is_race);
+                    assert_eq!(others(lanes(cells), new), races, "{cells:?} {new:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Event {
         (self.0 >> 15 & 0xff) as u32
     }
 
+    /// Where it was made.
+    pub(super) const fn place(self) -> Place {
+        Place(self.1)
+    }
+
     const fn tag(self) -> u64 {
         self.0 >> 11 & 0xf
     }
@@ -65,6 +70,15 @@ impl Event {
             2 => Nature::Free,
             _ => Nature::Plain,
         }
+    }
+
+    pub(super) const fn is_read(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// Where its granule begins, in the lower 44 bits.
+    pub(super) const fn address(self) -> usize {
+        (self.granule() << 3) as usize
     }
 
     pub(super) const fn granule(self) -> u64 {

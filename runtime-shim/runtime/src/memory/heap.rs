@@ -121,15 +121,16 @@ const COMPARED: usize = 1 << 10;
 /// A block of `room` bytes is about to end, or to be moved by the allocator.
 #[inline]
 pub(super) fn ending(base: usize, room: usize, code: usize) {
-    // SAFETY: the calling thread's own, if not null.
-    let thread = unsafe { thread::current().as_ref() };
-    if thread.is_some_and(|thread| thread.ignore == 0 && !thread.busy) {
+    let thread = thread::current();
+    if thread.is_null() {
+        return variable::forget(base & !3, room);
+    }
+    // SAFETY: the calling thread's own.
+    if unsafe { (*thread).ignore == 0 && !(*thread).busy } {
         // SAFETY: the calling thread gives the block back.
         unsafe { ranges::range_of::<true>(base, room.min(COMPARED), code, Nature::Free) };
     }
-    if thread.is_none() {
-        return variable::forget(base & !3, room);
-    }
+    thread::gives_memory_back();
     super::enter((), |_| variable::forget(base & !3, room));
 }
 

@@ -13,7 +13,7 @@
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use super::event::Event;
-use super::ring::{PART_BYTES, parts, ring};
+use super::ring::{self, PART_BYTES, parts, ring};
 
 /// A thread's place in the ring of its slot. All zero: of a thread that has no slot.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct History {
     part: u32,
     attached: bool,
     seq: u64,
+    /// The first event that was not looked at again: see `review`.
+    news: *mut Event,
     /// The last marker.
     marker: *mut Event,
     /// Contexts that were made sure to be known, each where [`History::has_noted`] looks for it.
@@ -75,11 +77,15 @@ impl History {
         if self.marker.wrapping_add(1) == self.next {
             self.write_marker(self.marker, part);
         } else {
+            let has_news = self.has_news();
             self.marker = self.next;
             let marker = Event::marker(self.thread, self.epoch, 0, self.seq);
             // SAFETY: attached, as there was a marker.
             if unsafe { self.append(marker) } {
                 self.begin_part();
+            }
+            if !has_news {
+                self.reviewed();
             }
         }
     }
@@ -98,6 +104,30 @@ impl History {
     /// `context` is in the table of contexts.
     pub(super) fn note(&mut self, context: u32) {
         self.noted[History::index_of(context)] = context;
+    }
+
+    /// Whether there are events that were not looked at again.
+    #[inline(always)]
+    pub(super) fn has_news(&self) -> bool {
+        self.news != self.next
+    }
+
+    /// Those of the present part. Empty for who writes where nothing is found.
+    pub(super) fn news(&self) -> &[Event] {
+        let part_of = |event: *mut Event| event.addr() / PART_BYTES;
+        let is_own = self.attached && !ring::is_nowhere(self.news);
+        if !is_own || self.news >= self.next || part_of(self.news) != part_of(self.next.wrapping_sub(1)) {
+            return &[];
+        }
+        // SAFETY: both are in the part that this thread was handed out and alone writes, `next` at most at
+        // its end; up to there it is written.
+        unsafe { core::slice::from_raw_parts(self.news, self.next.offset_from_unsigned(self.news)) }
+    }
+
+    /// What came up to now need not be looked at again, or must not.
+    #[inline(always)]
+    pub(super) fn reviewed(&mut self) {
+        self.news = self.next;
     }
 
     fn write_marker(&mut self, at: *mut Event, part: u32) {
@@ -140,9 +170,19 @@ impl History {
         }
     }
 
+    /// Whether there is no room in this part: [`History::turn`] is due.
+    pub(super) fn is_full(&self) -> bool {
+        self.next.addr().is_multiple_of(PART_BYTES)
+    }
+
+    /// Whether the first events since the last look are in this part.
+    pub(super) fn has_first_news(&self) -> bool {
+        self.news.addr() % PART_BYTES > size_of::<Event>()
+    }
+
     /// Goes on in a new part if this one is full.
     pub(super) fn turn(&mut self) {
-        if self.next.addr().is_multiple_of(PART_BYTES) {
+        if self.is_full() {
             self.begin_part();
         }
     }
@@ -154,6 +194,7 @@ impl History {
         self.write_marker(start, part);
         compiler_fence(Ordering::SeqCst);
         self.next = start.wrapping_add(1);
+        self.reviewed();
         if part % RECOUNTED == 0 {
             self.frequent = [0; FREQUENT];
         }
@@ -165,7 +206,7 @@ mod tests {
     use super::super::event::Nature;
     use super::super::layout::Cell;
     use super::super::place::Place;
-    use super::super::ring::{self, PART, Past, parts};
+    use super::super::ring::{PART, Past};
     use super::*;
 
     const PC: u64 = 0x1000;
@@ -300,6 +341,35 @@ mod tests {
         let mut history = begin(208, 2);
         append(&mut history, address, write(2, 0xff, 208), PC);
         assert!(find(write(2, 0xff, 208), address, 0xff).is_some());
+    }
+
+    #[test]
+    fn news_are_what_came_since_the_last_look_in_the_present_part() {
+        let mut history = begin(209, 1);
+        let cell = write(1, 0xff, 209);
+        let add = |history: &mut History, count: usize| {
+            (0..count).for_each(|index| append(history, 0x7f00_0400_0000 + index * 8, cell, PC));
+        };
+        let addresses = |history: &History| {
+            history.news().iter().map(|event| event.address() & 0xfff_ffff).collect::<Vec<_>>()
+        };
+        assert!(!history.has_news());
+        add(&mut history, 2);
+        assert!(history.has_news());
+        assert_eq!(addresses(&history), [0x400_0000, 0x400_0008]);
+        history.mark(1, 5);
+        assert_eq!(history.news().len(), 3, "a marker does not hide what came before it");
+        history.reviewed();
+        history.mark(1, 6);
+        assert!(!history.has_news(), "nor is it news");
+        add(&mut history, 3);
+        history.mark(2, 7);
+        history.reviewed();
+        assert!(!history.has_news() && history.news().is_empty());
+        add(&mut history, PART);
+        assert!(history.news().len() < PART);
+        history.detach();
+        assert!(history.news().is_empty());
     }
 
     #[test]

@@ -46,6 +46,16 @@ pub(super) const fn sync_word_at(address: usize) -> usize {
     ((address << left) >> left) & !3 | SYNC
 }
 
+/// The address of which `low` has the bits that tell granules apart: it lies not far behind `executable`, as
+/// what the program brings with it and the kernel's first heap do, or where the kernel puts all else, as a
+/// thread's `stack`.
+pub(super) const fn whole_address(low: usize, executable: usize, stack: usize) -> usize {
+    const LOW: usize = (1 << ADDRESS_BITS) - 1;
+    const FAR: usize = 1 << 40;
+    let is_near = low.wrapping_sub(executable & LOW) < FAR;
+    (if is_near { executable } else { stack }) & !LOW | low
+}
+
 /// What one cell says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -144,6 +154,17 @@ mod tests {
         for address in [0x40_0000, 0x5555_5555_4000, 0x7fff_ffff_f000, base] {
             assert!((SHADOW..SHADOW + SHADOW_SIZE).contains(&cells_at(address)));
             assert!((SYNC..SYNC + SYNC_SIZE).contains(&sync_word_at(address)));
+        }
+    }
+
+    #[test]
+    fn the_whole_address_is_known_by_its_neighbourhood() {
+        let low = |address: usize| address & ((1 << ADDRESS_BITS) - 1);
+        let stack = 0x7ffc_1234_5000;
+        for executable in [0x40_0000, 0x5555_5555_4000, 0x64b0_1234_5000] {
+            for address in [executable + 0x1238, executable + 0x4000_0000, 0x7f12_3456_7000, stack + 8] {
+                assert_eq!(whole_address(low(address), executable, stack), address);
+            }
         }
     }
 

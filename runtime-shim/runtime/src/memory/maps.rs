@@ -77,6 +77,7 @@ pub(super) fn forget(address: usize, len: usize) {
 
 /// Forgets what is known of whole pages of the program's that come or go.
 pub(super) fn forget_mapping(address: usize, len: usize) {
+    super::thread::gives_memory_back();
     super::enter((), |_| forget(address, len.next_multiple_of(kernel::PAGE)));
 }
 

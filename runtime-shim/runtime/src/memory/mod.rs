@@ -46,6 +46,7 @@ mod objects;
 mod observed;
 mod place;
 mod ranges;
+mod review;
 mod ring;
 mod sample;
 mod slots;
@@ -93,10 +94,16 @@ pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u
         return;
     }
     enter((), |thread| {
-        slots::notice(thread);
+        let orders = !matches!(kind, Kind::Read | Kind::Write);
+        if orders {
+            // The number was just taken from a clock that all threads count up.
+            slots::notice_behind_fence(thread);
+        }
         thread.seq = seq;
         thread.history.mark(thread.epoch, seq);
-        objects::happened(thread, kind, mode, flags, object, arg);
+        if orders {
+            objects::happened(thread, kind, mode, flags, object, arg);
+        }
     });
 }
 

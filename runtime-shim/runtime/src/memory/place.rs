@@ -57,7 +57,7 @@ impl Place {
 
 /// The beginning of the object that this is linked into, by the linker.
 #[inline(always)]
-fn base() -> usize {
+pub(super) fn base() -> usize {
     let base;
     // SAFETY: it only takes an address, of a symbol that the linker defines in every object.
     unsafe {
@@ -68,6 +68,21 @@ fn base() -> usize {
         );
     }
     base
+}
+
+/// Its end.
+#[inline(always)]
+pub(super) fn end() -> usize {
+    let end;
+    // SAFETY: as in `base`.
+    unsafe {
+        asm!(
+            "lea {0}, [rip + _end]",
+            out(reg) end,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    end
 }
 
 /// The number of a code address; 0 if it cannot have one.

@@ -157,12 +157,13 @@ unsafe fn one_of_range<const WRITE: bool>(
         if cell_at(CELLS - 1) != Cell::ATOMICS {
             let lanes = _mm_load_si128(cells.cast());
             let mut rare = Cell::EMPTY;
-            let after = cells::all::<WRITE>(lanes, cell_at, new, |cell| {
+            let meets = |cell| {
                 if sample::is_rare(&(*thread).history, pc as u32, cell) {
                     rare = cell;
                 }
                 is_ordered(thread, cell)
-            });
+            };
+            let after = cells::all::<WRITE>(lanes, cell_at, new, meets, |cell| is_ordered(thread, cell));
             if let Some(after) = after {
                 store(cells, after, cleared);
                 if !rare.is_empty() {

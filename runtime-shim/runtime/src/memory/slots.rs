@@ -22,13 +22,13 @@
 
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use super::clock::{Clock, LANES, LAST_EPOCH, SLOTS};
 use super::counts;
 use super::lock::Lock;
 use super::thread::{self, Thread};
-use super::{kernel, layout, ring};
+use super::{kernel, layout, review, ring};
 
 /// No slot.
 pub(super) const NONE: u32 = SLOTS as u32;
@@ -145,14 +145,33 @@ pub(super) fn leave(thread: &mut Thread) {
     thread.slot = NONE;
 }
 
-/// Before an operation that orders: notices if the slot was lost.
+/// Before an operation that orders: notices if the slot was lost, and looks again at what the thread did.
 #[inline]
 pub(super) fn notice(thread: &mut Thread) {
+    if thread.history.has_news() {
+        review::fence();
+    }
+    notice_behind_fence(thread);
+}
+
+/// As [`notice`], behind an atomic read-modify-write since the thread's last access.
+#[inline]
+pub(super) fn notice_behind_fence(thread: &mut Thread) {
     let slot = &TABLE[thread.slot as usize % SLOTS];
     let own = core::ptr::from_mut(thread);
     if slot.owner.load(Ordering::Relaxed) != own || thread.sleeping.load(Ordering::Relaxed) != AWAKE {
-        notice_slowly(thread);
+        return notice_slowly(thread);
     }
+    if thread.history.has_news() {
+        // SAFETY: the calling thread's own.
+        unsafe { review::of_news(own) };
+    }
+}
+
+/// Whether the thread has its slot and may use it.
+pub(super) fn has_its_own(thread: &Thread) -> bool {
+    let owner = TABLE[thread.slot as usize % SLOTS].owner.load(Ordering::Relaxed);
+    core::ptr::eq(owner, thread) && thread.sleeping.load(Ordering::Relaxed) == AWAKE
 }
 
 #[cold]
@@ -166,6 +185,7 @@ fn notice_slowly(thread: &mut Thread) {
         }
         attach(thread);
     }
+    thread.history.reviewed();
 }
 
 /// The thread is about to wait, and will access nothing before it wakes.
@@ -344,9 +364,19 @@ fn move_on(thread: &mut Thread) {
     attach(thread);
 }
 
+/// Whether a clock was ever told more than is known to be true.
+static GUESSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a thread has taken something to be ordered that nothing is known to order: what it then does may
+/// come after what others have not given on.
+pub(super) fn has_guessed() -> bool {
+    GUESSED.load(Ordering::Relaxed)
+}
+
 /// All that was done up to now happened before.
 #[cold]
 pub(super) fn learn_all(clock: &mut Clock) {
+    GUESSED.store(true, Ordering::SeqCst);
     for (index, slot) in TABLE.iter().enumerate() {
         let epoch = slot.epoch.load(Ordering::Relaxed) as u16;
         clock.set(index, epoch.max(clock.epoch_of(index)));

@@ -336,6 +336,7 @@ fn tell_races(thread: &mut Thread, operation: &Operation, past: Past, value: u64
         ordering: past.ordering(),
         value,
         pc: operation.code,
+        past: None,
     };
     for &(cell, at) in met.iter().take_while(|(cell, _)| !cell.is_empty()) {
         // SAFETY: the calling thread's own.
@@ -378,6 +379,7 @@ fn lock_mixed(thread: &mut Thread, operation: &Operation, era: u32) -> Locked<'s
                 ordering: operation.ordering,
                 value: 0,
                 pc: operation.code,
+                past: None,
             };
             // SAFETY: the calling thread's own.
             unsafe { verdict::race(thread, &now, &earlier(past, there, 0)) };

@@ -163,6 +163,17 @@ pub(super) fn current() -> *mut Thread {
     core::ptr::with_exposed_provenance_mut(load_local!("snag_thread") as usize)
 }
 
+/// The calling thread gives memory back, which others may get at once: what it did there before is not to be
+/// looked at again.
+#[inline]
+pub(super) fn gives_memory_back() {
+    let thread = current();
+    if !thread.is_null() {
+        // SAFETY: the calling thread's own.
+        unsafe { (*thread).history.reviewed() };
+    }
+}
+
 /// Says who the calling thread is.
 #[inline(always)]
 pub(super) fn set_current(thread: *mut Thread) {

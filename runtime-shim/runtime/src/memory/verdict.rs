@@ -8,12 +8,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use snag_trace::memory::{self, Access, AccessKind, Block, Conflict, MAX_STACK, Ordering as Order};
+use snag_trace::memory::{self, Access, AccessKind, Block, Conflict, MAX_STACK, Ordering as Order, Region};
 use snag_trace::{Kind, Mode};
 
 use super::cells::Found;
-use super::event::Nature;
-use super::layout::{CELLS, Cell, GRANULE};
+use super::event::{Event, Nature};
+use super::layout::{self, CELLS, Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
 use super::{block, context, counts, observed, ring, sample, start, sync_var, unwind};
@@ -31,6 +31,8 @@ pub(super) struct Now {
     pub(super) value: u64,
     /// Return address into the program.
     pub(super) pc: usize,
+    /// Where it was made, if the thread has gone on since.
+    pub(super) past: Option<Place>,
 }
 
 /// An access that another thread made.
@@ -72,7 +74,7 @@ impl Now {
         let is_in_range = first.wrapping_sub(range.0) < range.1;
         let (address, size) = if is_in_range { range } else { (first, cell.mask().count_ones() as usize) };
         let kind = kind_of(nature, cell.is_read());
-        Now { address, size, kind, ordering: Order::NotAtomic, value: 0, pc }
+        Now { address, size, kind, ordering: Order::NotAtomic, value: 0, pc, past: None }
     }
 }
 
@@ -134,6 +136,32 @@ pub(super) unsafe fn met(
             unsafe { race(thread, &now, &earlier) };
         }
     }
+}
+
+/// The calling thread has done `event`, a while ago: its cell was `new`. That races with `cell`, and neither
+/// thread saw it.
+///
+/// # Safety
+/// As [`met`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn overlooked(thread: *mut Thread, event: Event, new: Cell, cell: Cell) {
+    let place = event.place();
+    let kinds = 4 | u32::from(new.is_read()) << 1 | u32::from(cell.is_read());
+    if !sample::is_race_looked_up(sample::times(new.slot(), place.code(), cell.slot(), kinds)) {
+        return counts::REPEATS.add();
+    }
+    // SAFETY: the caller's promise, here and below.
+    let stack = unsafe { (*thread).stack.0 };
+    let address = layout::whole_address(event.address(), place::base(), stack);
+    // What may have been unmapped unseen is not spoken of.
+    if block::of(address, &mut [0; MAX_STACK]).region == Region::Unknown {
+        return;
+    }
+    let pc = place::address_of(place.code()) as usize;
+    let now = Now { past: Some(place), ..Now::plain(address, new, event.nature(), pc, (0, 0)) };
+    // SAFETY: see above.
+    unsafe { race(thread, &now, &Earlier::plain(cell, address, new.mask(), usize::MAX)) };
 }
 
 /// Parts of the history in which the earlier access of a sample is searched.
@@ -250,7 +278,10 @@ unsafe fn tell(thread: *mut Thread, kind: Kind, now: &Now, earlier: &Earlier) {
 
 fn write(thread: &Thread, kind: Kind, now: &Now, earlier: &Earlier) {
     let (mut here, mut there, mut born) = ([0; MAX_STACK], [0; MAX_STACK], [0; MAX_STACK]);
-    let here_len = current_stack(now.pc, &mut here);
+    let here_len = match now.past {
+        Some(place) => place.stack(&mut here),
+        None => current_stack(now.pc, &mut here),
+    };
     let there_len = earlier.place.stack(&mut there);
     let block = block::of(now.address, &mut born);
     let current = Access {

@@ -127,12 +127,12 @@ pub(crate) fn load_base() -> usize {
     sys::load_bias()
 }
 
-/// The next sequence number.
+/// The next sequence number, the first of `count` that are the caller's.
 #[inline]
-fn tick() -> u64 {
+fn ticks(count: u64) -> u64 {
     let clock = process::CLOCK.load(Ordering::Acquire);
     // SAFETY: non-null and mapped for ever once recording is on.
-    unsafe { (*clock).fetch_add(1, Ordering::AcqRel) + 1 }
+    unsafe { (*clock).fetch_add(count, Ordering::AcqRel) + 1 }
 }
 
 /// The clock's type within the shared page.

@@ -25,6 +25,9 @@ pub(super) struct Local {
     end: Cell<*mut u8>,
     start: Cell<*mut u8>,
     index: Cell<u64>,
+    /// A number that came along with the last record's, for the record at this place.
+    spare: Cell<u64>,
+    spare_at: Cell<*mut u8>,
     busy: Cell<bool>,
     panicked: Cell<bool>,
     /// Number reserved for the thread that this one is about to create, 0 if none is.
@@ -56,6 +59,8 @@ std::thread_local! {
             end: Cell::new(null_mut()),
             start: Cell::new(null_mut()),
             index: Cell::new(0),
+            spare: Cell::new(0),
+            spare_at: Cell::new(null_mut()),
             busy: Cell::new(false),
             panicked: Cell::new(false),
             expected: Cell::new(0),
@@ -303,7 +308,7 @@ impl Local {
         // Reserved first: a signal handler that records finds the place behind.
         self.next.set(at.wrapping_add(len));
         compiler_fence(Ordering::SeqCst);
-        let seq = super::tick();
+        let seq = self.next_number(kind, at);
         let arg = if payload.is_empty() { arg } else { payload.len() as u64 };
         // SAFETY: `refill` made sure that `len` bytes from `at`, which is aligned to 8, lie within
         // the thread's mapped chunk, and no other thread writes there. The first word is written
@@ -322,6 +327,23 @@ impl Local {
         seq
     }
 
+    /// The number of the record at `at`. Who gets hold of a lock most often accesses at once what it protects:
+    /// that record's number comes along, for all threads count up one clock and wait for each other there. It
+    /// is used only if no other record was written in between, so that the thread's stay in order.
+    #[inline]
+    fn next_number(&self, kind: Kind, at: *mut u8) -> u64 {
+        match kind {
+            Kind::Read | Kind::Write if self.spare_at.get() == at => self.spare.get(),
+            Kind::Acquire => {
+                let seq = super::ticks(2);
+                self.spare.set(seq + 1);
+                self.spare_at.set(at.wrapping_add(RECORD_SIZE));
+                seq
+            }
+            _ => super::ticks(1),
+        }
+    }
+
     /// Gets a new chunk with room for the longest record. False if there is none, or if this is a
     /// call from within the recorder.
     #[cold]
@@ -331,7 +353,8 @@ impl Local {
         }
         self.busy.set(true);
         let taken = sys::keeping_errno(|| {
-            if let Some(full) = self.detach() {
+            let full = self.detach();
+            if let Some(full) = full {
                 // Not back into the pool: a full chunk has too little room, and one that is not
                 // full but too small for a name is not worth it either.
                 chunk::give_back(Chunk { used: CHUNK_SIZE, ..full });
@@ -353,6 +376,7 @@ impl Local {
         let start = self.start.replace(null_mut());
         let next = self.next.replace(null_mut());
         self.end.set(null_mut());
+        self.spare_at.set(null_mut());
         if start.is_null() {
             return None;
         }
