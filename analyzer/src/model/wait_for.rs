@@ -291,6 +291,8 @@ fn keeps_waiting(blocked: Option<Blocked>, event: &Event) -> bool {
             blocked.is_some_and(|wait| wait.mode == Mode::Wait && wait.arg == u64::from(event.object))
         }
         Kind::ObjectNew | Kind::ThreadName => true,
+        // A lock that others than us have made lets threads run before it sleeps.
+        Kind::GiveUp => event.mode == Mode::None,
         _ => false,
     }
 }
@@ -379,6 +381,13 @@ mod tests {
     fn two_threads_that_want_each_others_lock_are_deadlocked() {
         assert_eq!(state(&abba()).deadlocked(), [[1, 2]]);
         assert!(state(&abba()[..3]).deadlocked().is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_lets_others_run_before_it_sleeps_still_waits() {
+        let [a1, b2, a3, b4] = abba();
+        let pauses = |seq, thread| event(seq, thread, Kind::GiveUp, Mode::None, 0, 0);
+        assert_eq!(state(&[a1, b2, a3, pauses(10, 1), b4, pauses(11, 2)]).deadlocked(), [[1, 2]]);
     }
 
     #[test]

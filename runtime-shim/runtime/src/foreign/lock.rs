@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
+use crate::engine::{What, before};
 use crate::identity;
 use crate::ignore::{Hushed, Quiet};
 use crate::recorder::{self, Place, record};
@@ -123,6 +124,7 @@ impl LockTag {
         if !recorder::on() {
             return wait();
         }
+        self.before(What::Lock, place);
         if let Some(guard) = hushed(attempt) {
             self.acquired(kind, mode, at_once, place);
             return guard;
@@ -146,6 +148,7 @@ impl LockTag {
         if !recorder::on() {
             return wait();
         }
+        self.before(What::Lock, place);
         let taken = hushed(attempt).or_else(|| {
             self.note(Kind::Request, kind, mode, Flags::TIMED, place);
             hushed(wait)
@@ -162,7 +165,14 @@ impl LockTag {
         place: Place,
         attempt: impl FnOnce() -> Option<G>,
     ) -> Option<G> {
+        self.before(What::TryLock, place);
         self.settled(hushed(attempt), kind, mode, Flags::TRY, place)
+    }
+
+    /// The calling thread is about to do something to the lock.
+    #[inline]
+    fn before(&self, what: What, place: Place) {
+        before(what, core::ptr::from_ref(self).addr(), Some(place));
     }
 
     #[inline]
@@ -218,6 +228,7 @@ impl LockTag {
         if object == 0 || !self.forget_hold(mode) {
             return effect();
         }
+        before(What::Unlock, core::ptr::from_ref(self).addr(), None);
         record(Kind::Release, mode, Flags::NONE, object, None, 0);
         let _quiet = (mode == Mode::Shared).then(|| Quiet::new(core::ptr::from_ref(self).addr()));
         hushed(effect)

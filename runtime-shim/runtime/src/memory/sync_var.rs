@@ -99,24 +99,40 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     outcome.result
 }
 
-/// Another thread may run first, unless this one is within an operation that is one to others.
+/// Atomics within one operation of a lock of another crate, after which it is taken to spin.
+#[cfg(snag_explore)]
+const SPINS: u32 = 64;
+
+/// Another thread may run first, unless this one is within an operation that is one to others: the lock of
+/// a crate that the facade speaks for is one step, not the atomics that it is made of. Where it spins,
+/// others are let run.
 #[cfg(snag_explore)]
 fn before(operation: &Operation) {
-    // SAFETY: the calling thread's, not null.
-    let thread = unsafe { &*thread::current() };
-    if !thread.busy && thread.ignore == 0 {
-        crate::engine::controlled::point(crate::engine::Operation {
-            what: match operation.kind {
-                AccessKind::AtomicLoad => crate::engine::What::Load,
-                AccessKind::AtomicStore => crate::engine::What::Store,
-                _ => crate::engine::What::Update,
-            },
-            writes: operation.kind != AccessKind::AtomicLoad,
-            yields: false,
-            object: operation.address,
-            place: crate::engine::in_code(operation.code),
-        });
+    use crate::engine::What;
+    // SAFETY: the calling thread's, not null; only it uses it.
+    let thread = unsafe { &mut *thread::current() };
+    if thread.busy || thread.ignore != 0 {
+        return;
     }
+    if thread.hushed != 0 {
+        thread.hushed_atomics += 1;
+        if thread.hushed_atomics % SPINS == 0 {
+            crate::engine::yields(None);
+        }
+        return;
+    }
+    thread.hushed_atomics = 0;
+    crate::engine::point(crate::engine::Operation {
+        what: match operation.kind {
+            AccessKind::AtomicLoad => What::Load,
+            AccessKind::AtomicStore => What::Store,
+            _ => What::Update,
+        },
+        writes: operation.kind != AccessKind::AtomicLoad,
+        yields: false,
+        object: operation.address,
+        place: crate::engine::in_code(operation.code),
+    });
 }
 
 /// The calling thread and the variable, if they are to be followed.

@@ -93,6 +93,9 @@ pub(crate) struct Thread {
     pub(super) fenced_after: u64,
     /// How many operations it is in whose reads are not told to the trace.
     pub(super) hushed: u32,
+    /// How many atomics it has made in those.
+    #[cfg(snag_explore)]
+    pub(super) hushed_atomics: u32,
     /// Whether the thread is inside the layer, where a signal's handler must not follow.
     pub(super) busy: bool,
     /// Where in its life it is.
