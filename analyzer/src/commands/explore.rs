@@ -2,8 +2,9 @@
 //!
 //! What is done with each binary is in [`super::binary`].
 
-use std::thread;
+use std::path::{self, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fs, thread};
 
 use crate::commands::analysis::ReportOptions;
 use crate::commands::binary::{PORTFOLIO, STRATEGIES};
@@ -11,6 +12,7 @@ use crate::commands::session::{Build, Session};
 use crate::commands::{Command, Given};
 use crate::error::Error;
 use crate::explore::job::{Limits, Part, Task};
+use crate::explore::schedule::{EXTENSION, Schedule};
 
 /// The command.
 #[derive(Debug)]
@@ -51,6 +53,9 @@ struct Options {
     /// No wait for a condvar ends without a reason
     #[arg(long, help_heading = "Exploration")]
     no_spurious_wakes: bool,
+    /// First replay all schedules in this folder, as far as they go
+    #[arg(long, value_name = "DIR", help_heading = "Exploration")]
+    regress: Option<PathBuf>,
     /// Keep failing schedules as they were found
     #[arg(long, help_heading = "Exploration")]
     no_minimise: bool,
@@ -117,7 +122,10 @@ impl Command for Explore {
     fn execute(&self, given: Given<'_>) -> Result<u8, Error> {
         let options: Options = given.own();
         options.report.check()?;
-        let limits = limits(&options);
+        let mut limits = limits(&options);
+        if let Some(folder) = &options.regress {
+            limits.regress = schedules_in(folder)?;
+        }
         let mut arguments = given.cargo;
         if let Some(jobs) = options.build_jobs {
             arguments.insert(0, format!("--jobs={jobs}").into());
@@ -125,11 +133,35 @@ impl Command for Explore {
         let build = Build { arguments, plain: options.plain, memory: !options.no_memory };
         let session = Session::prepare(build, given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
+        job.suspects = session.suspects(&options.report.levels);
         job.task = Task::Explore(limits);
         let parts = session.run(&job)?;
         session.progress.say("Explored", &summary(&parts));
         session.conclude(&parts, &options.report)
     }
+}
+
+/// The schedules in a folder, sorted; each can be read.
+fn schedules_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let file = path::absolute(entry.path()).map_err(Error::io("find", folder))?;
+        if file.extension().is_some_and(|extension| extension == EXTENSION) {
+            Schedule::load(&file)?;
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The limits if none are given.
+pub(super) fn defaults() -> Limits {
+    let spec = <Options as clap::Args>::augment_args(clap::Command::new("explore"));
+    let matches = spec.get_matches_from(["explore"]);
+    let options = <Options as clap::FromArgMatches>::from_arg_matches(&matches);
+    limits(&options.unwrap_or_else(|error| error.exit()))
 }
 
 fn limits(options: &Options) -> Limits {
@@ -151,12 +183,13 @@ fn limits(options: &Options) -> Limits {
         early_timeouts: !options.no_early_timeouts,
         spurious_wakes: !options.no_spurious_wakes,
         minimise: !options.no_minimise,
+        regress: Vec::new(),
         epoch: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() * 1_000_000_000),
     }
 }
 
 /// What came of all tests, in one line.
-fn summary(parts: &[Part]) -> String {
+pub(super) fn summary(parts: &[Part]) -> String {
     let tests = || parts.iter().flat_map(|part| &part.tests);
     let count = |outcome: &str| tests().filter(|test| test.outcome == outcome).count();
     let executions: u64 = tests().map(|test| test.executions).sum();

@@ -9,6 +9,7 @@ use crate::error::Error;
 pub mod analysis;
 pub mod analyze;
 pub mod binary;
+pub mod confirm;
 pub mod demo;
 pub mod explain;
 pub mod explore;
@@ -57,6 +58,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &record::TEST,
     &explore::Explore,
     &replay::Replay,
+    &confirm::Confirm,
     &analyze::Analyze,
     &explain::Explain,
     &demo::Demo,

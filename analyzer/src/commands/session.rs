@@ -10,12 +10,15 @@ use std::{env, fs};
 use crate::build::invocation::Invocation;
 use crate::build::mode::Mode;
 use crate::build::toolchain::SUPPORTED_TARGET;
-use crate::commands::analysis::ReportOptions;
+use crate::commands::analysis::{ReportOptions, judge};
 use crate::commands::progress::Progress;
 use crate::detectors::join_repeats;
 use crate::error::Error;
 use crate::explore::job::{JOB_ENV, Job, Part, Task};
-use crate::finding::{ProgramStatus, Report, Stats};
+use crate::finding::{Certainty, Finding, ProgramStatus, Report, Stats};
+use crate::gate::Levels;
+use crate::run::folder::{self, Recording};
+use crate::sources::Sources;
 
 /// What is to be built.
 pub(super) struct Build {
@@ -54,7 +57,7 @@ impl Session {
         Ok(Session { invocation, verb, folder, arguments, plain, line, progress })
     }
 
-    pub(super) fn job(&self, levels: crate::gate::Levels, keep: usize) -> Job {
+    pub(super) fn job(&self, levels: Levels, keep: usize) -> Job {
         let words = self.arguments.iter().map(|word| word.to_string_lossy().into_owned());
         Job {
             folder: self.folder.clone(),
@@ -70,8 +73,29 @@ impl Session {
             color: self.progress.color(),
             quiet: self.progress.is_quiet(),
             keep,
+            suspects: Vec::new(),
             task: Task::default(),
         }
+    }
+
+    /// What the newest recorded run of this project suspects; nothing if there is none that can be read.
+    pub(super) fn suspects(&self, levels: &Levels) -> Vec<Finding> {
+        let runs = self.invocation.snag_folder().join("runs");
+        let mut folders: Vec<_> =
+            fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        folders.sort();
+        let recorded = folders.iter().rev().filter_map(|folder| folder::load(folder).ok());
+        let newest = recorded.into_iter().find(|recording| recording.meta.engine == "native");
+        newest.map_or_else(Vec::new, |recording| self.suspicions(recording, levels))
+    }
+
+    /// What this recording suspects.
+    pub(super) fn suspicions(&self, recording: Recording, levels: &Levels) -> Vec<Finding> {
+        let sources = Sources::new(self.invocation.project.workspace_root.clone());
+        let report = judge(recording, levels, &sources);
+        let mut findings = report.map(|report| report.findings).unwrap_or_default();
+        findings.retain(|finding| finding.certainty != Certainty::Confirmed);
+        findings
     }
 
     /// Has cargo build everything and run this program in place of each binary.
@@ -131,7 +155,7 @@ impl Session {
             stats,
             warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
         };
-        let sources = crate::sources::Sources::new(self.invocation.project.workspace_root.clone());
+        let sources = Sources::new(self.invocation.project.workspace_root.clone());
         options.write(&report, &sources, self.progress.color())
     }
 }
@@ -150,7 +174,7 @@ fn is_program(arguments: &[OsString]) -> bool {
 fn new_folder(parent: &Path) -> Result<PathBuf, Error> {
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     loop {
-        let folder = parent.join(crate::run::folder::new_id());
+        let folder = parent.join(folder::new_id());
         match fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

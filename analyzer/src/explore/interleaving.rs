@@ -71,11 +71,16 @@ impl Interleaving {
                 continue;
             }
             let thread = usize::from(step.task);
+            let again = rows.last().is_some_and(|row| row.thread == thread && row.action == YIELDS);
+            if what == What::Yield && again {
+                continue;
+            }
             let switch = last.filter(|&last| last != thread).map(|last| {
                 let is_over = ends.contains(&(last, number)) || stopped(&recorded.steps[..number], last);
                 if is_over { "switch" } else { "preempted" }
             });
             let action = phrase(step, what, place.as_ref(), words);
+            let place = place.filter(|place| !place.is_library());
             rows.push(Row { step: number + 1, thread, action, place, switch });
             last = Some(thread);
         }
@@ -127,6 +132,9 @@ impl Places<'_> {
     }
 }
 
+/// Who spins does this again and again: once is told.
+const YIELDS: &str = "lets others run";
+
 /// What a step does, in words.
 fn phrase(step: &Step, what: What, place: Option<&Place>, words: &dyn Words) -> String {
     let object = || {
@@ -148,7 +156,7 @@ fn phrase(step: &Step, what: What, place: Option<&Place>, words: &dyn Words) -> 
         What::Park => "parks".to_owned(),
         What::Unpark => "unparks a thread".to_owned(),
         What::Spawn => format!("begins `{}`", words.thread(step.object as usize)),
-        What::Yield => "lets others run".to_owned(),
+        What::Yield => YIELDS.to_owned(),
         What::Load => format!("reads {} from {}", value(1, step.read), object()),
         What::Store => format!("writes {} to {}", value(2, step.written), object()),
         What::Update if step.known == 1 => {

@@ -42,6 +42,8 @@ pub struct Job {
     pub quiet: bool,
     /// How many runs to keep.
     pub keep: usize,
+    /// What an earlier recording suspects.
+    pub suspects: Vec<Finding>,
     /// What to do.
     pub task: Task,
 }
@@ -99,6 +101,8 @@ pub struct Limits {
     pub spurious_wakes: bool,
     /// Whether schedules are made small.
     pub minimise: bool,
+    /// Schedules to replay before, as far as they go.
+    pub regress: Vec<PathBuf>,
     /// When the clocks begin, in nanoseconds since 1970.
     pub epoch: u64,
 }

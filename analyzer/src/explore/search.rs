@@ -132,6 +132,47 @@ impl<'a> Searcher<'a> {
         &mut self.servers[0]
     }
 
+    /// How it searches.
+    #[must_use]
+    pub fn options(&self) -> &'a Options {
+        self.options
+    }
+
+    /// Follows a plan as far as it goes; gives the failure that it leads to.
+    ///
+    /// # Errors
+    /// If the serving process is gone.
+    pub fn follow(&mut self, test: u32, plan: &[Segment]) -> io::Result<Option<Failure>> {
+        let (strategy, seed) = (Strategy::Plan, self.options.seed);
+        let order = Order { test, strategy, seed, first: 1, count: 1, parameters: &[], plan };
+        let done = self.servers[0].execute(&order)?;
+        if !is_failure(done.ending) {
+            return Ok(None);
+        }
+        let log = self.servers[0].log();
+        self.settle(test, done, strategy, log).map(Some)
+    }
+
+    /// Looks for a failure with threads held at these spots.
+    ///
+    /// # Errors
+    /// If a serving process is gone.
+    pub fn direct(&mut self, test: u32, spots: &[u64], count: u64) -> io::Result<Option<Failure>> {
+        let (strategy, seed) = (Strategy::Directed, self.options.seed);
+        let (mut first, end) = (1, count + 1);
+        while first < end {
+            let order =
+                Order { test, strategy, seed, first, count: end - first, parameters: spots, plan: &[] };
+            let done = self.servers[0].execute(&order)?;
+            if is_failure(done.ending) {
+                let log = self.servers[0].log();
+                return self.settle(test, done, strategy, log).map(Some);
+            }
+            first = done.number + 1;
+        }
+        Ok(None)
+    }
+
     /// Explores a test.
     ///
     /// # Errors

@@ -219,6 +219,25 @@ pub struct Step {
     pub callers: [u64; CALLERS],
 }
 
+impl Step {
+    /// The step's spot, as strategies know it.
+    #[must_use]
+    pub const fn spot(&self) -> u64 {
+        spot(self.place, self.callers[0])
+    }
+}
+
+/// Where an operation is, for strategies: its place, and for code the call that led there too, since the
+/// atomics of an unoptimised program all lie in the same few functions of the standard library. 0 if the
+/// place is not known.
+#[must_use]
+pub const fn spot(place: u64, caller: u64) -> u64 {
+    if place & 1 == 0 {
+        return place;
+    }
+    (place ^ caller.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
+}
+
 /// Bits of [`Control::flags`].
 pub mod flags {
     /// A wait that has a deadline soon may end early.

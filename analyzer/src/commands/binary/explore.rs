@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use snag_trace::control::{Ending, Strategy, flags};
 
+use super::confirm::Proven;
 use super::record::Wanted;
 use super::{Runner, STRATEGIES, build_of, word};
+use crate::detectors::join_repeats;
 use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::job::{Limits, Part, TestResult};
@@ -14,7 +16,7 @@ use crate::explore::minimise::Failing;
 use crate::explore::schedule::{EXTENSION, Schedule, VERSION};
 use crate::explore::search::{Explored, Failure, Options, Searcher};
 use crate::explore::server::{Executed, Settings};
-use crate::finding::{Certainty, Finding};
+use crate::finding::{Certainty, Finding, Report};
 
 /// Recorded executions of a test that did not fail: in each, what is only told by its events is looked
 /// for (lost updates, lock orders).
@@ -73,14 +75,17 @@ impl Runner<'_> {
             let meant = searcher.first().tests().iter().filter(|test| filter.takes(test));
             meant.map(|test| (test.number, Some(test.name.clone()))).collect()
         };
+        if !filter.list {
+            self.regress(limits, &tests, &mut searcher, &mut part);
+        }
         for (number, name) in tests {
             if filter.list {
                 println!("{}: test", name.unwrap_or_default());
                 continue;
             }
             let explored = searcher.explore(number);
-            let explored =
-                explored.map(|explored| self.settle(number, name.as_deref(), &explored, &options, &mut part));
+            let explored = explored
+                .map(|explored| self.settle(&mut searcher, number, name.as_deref(), &explored, &mut part));
             let verdict = explored.unwrap_or_else(|error| {
                 // Whatever happened to that process, the next test gets another.
                 let fresh = Searcher::new(&self.program, &options);
@@ -99,6 +104,36 @@ impl Runner<'_> {
         part
     }
 
+    /// Replays schedules that were kept, as far as they go, whatever the binary was then.
+    fn regress(
+        &self,
+        limits: &Limits,
+        tests: &[(u32, Option<String>)],
+        searcher: &mut Searcher<'_>,
+        part: &mut Part,
+    ) {
+        for file in &limits.regress {
+            let Ok(schedule) = Schedule::load(file) else { continue };
+            let test = tests.iter().find(|(_, name)| *name == schedule.test);
+            let Some((number, name)) = test.filter(|_| schedule.binary == self.name()) else { continue };
+            let plan = schedule.segments().unwrap_or_default();
+            let verdict = match searcher.follow(*number, &plan) {
+                Ok(None) => {
+                    let test = name.clone().unwrap_or_else(|| "main".to_owned());
+                    let outcome = "passed".to_owned();
+                    let result = TestResult { test, outcome, executions: 1, ..TestResult::default() };
+                    Verdict { result, line: format!("ok under {}", self.shown(file)) }
+                }
+                Ok(Some(failure)) => {
+                    self.failed(*number, name.as_deref(), &failure, searcher.options(), part)
+                }
+                Err(error) => skipped(name.as_deref(), error.to_string()),
+            };
+            self.tell(&verdict);
+            part.tests.push(verdict.result);
+        }
+    }
+
     fn tell(&self, verdict: &Verdict) {
         if !self.job.quiet {
             eprintln!("test {} ... {}", verdict.result.test, verdict.line);
@@ -108,26 +143,48 @@ impl Runner<'_> {
     /// Saves and reports what came of a test.
     fn settle(
         &self,
+        searcher: &mut Searcher<'_>,
         number: u32,
         name: Option<&str>,
         explored: &Explored,
-        options: &Options,
         part: &mut Part,
     ) -> Verdict {
+        let options = searcher.options();
         let mut verdict = match (&explored.skipped, &explored.failure) {
             (Some(executed), _) => skipped(name, self.obstacle(executed)),
+            (None, Some(failure)) => self.failed(number, name, failure, options, part),
             (None, None) if explored.is_sequential => passed(name, explored, options.settings.max_steps),
-            (None, None) => match self.sample(number, name, options, part) {
+            (None, None) => match self.look_closer(searcher, number, name, part) {
                 Ok(None) => passed(name, explored, options.settings.max_steps),
                 Ok(Some((rule, file))) => observed(name, rule, file),
                 Err(error) => skipped(name, error.to_string()),
             },
-            (None, Some(failure)) => self.failed(number, name, failure, options, part),
         };
         verdict.result.executions = explored.executions;
         verdict.result.unfinished = explored.unfinished;
         verdict.result.seconds = explored.time.as_secs_f64();
         verdict
+    }
+
+    /// Looks at recordings of a test that never failed, and tries what they and earlier runs suspect.
+    fn look_closer(
+        &self,
+        searcher: &mut Searcher<'_>,
+        number: u32,
+        name: Option<&str>,
+        part: &mut Part,
+    ) -> Result<Option<(String, PathBuf)>, Error> {
+        let options = searcher.options();
+        let before = part.findings.len();
+        if let Some(found) = self.sample(number, name, options, part)? {
+            return Ok(Some(found));
+        }
+        let own = part.findings[before..].iter().cloned();
+        let all = join_repeats(own.chain(self.job.suspects.iter().cloned()).collect());
+        let suspects: Vec<_> =
+            all.into_iter().filter(|finding| finding.certainty != Certainty::Confirmed).collect();
+        let proven = self.confirm(searcher, (number, name), options, &suspects, part)?;
+        Ok(proven.into_iter().next().map(|Proven { rule, file }| (rule, file)))
     }
 
     /// Saves the schedule, and adds to the part what its recording shows.
@@ -158,18 +215,7 @@ impl Runner<'_> {
                  something that is not under control (real time, addresses, other processes)"
             ));
         }
-        let saved = self.save(&self.schedule_of(name, failure, options)).and_then(|file| {
-            let wanted = Wanted {
-                test: number,
-                name,
-                strategy: Strategy::Replay,
-                seed: options.seed,
-                number: failure.executed.number.max(1),
-                plan: &failure.small.schedule,
-            };
-            let (report, _) = self.judged(&wanted, options.settings, Some(&file))?;
-            Ok((file, report))
-        });
+        let saved = self.keep(number, name, failure, options);
         let mut schedule = None;
         match saved {
             Ok((file, report)) => {
@@ -194,7 +240,7 @@ impl Runner<'_> {
         }
     }
 
-    fn schedule_of(&self, name: Option<&str>, failure: &Failure, options: &Options) -> Schedule {
+    pub(super) fn schedule_of(&self, name: Option<&str>, failure: &Failure, options: &Options) -> Schedule {
         let executed = &failure.executed;
         let kind = STRATEGIES.iter().find(|(_, kind)| *kind == failure.strategy);
         let mut schedule = Schedule {
@@ -216,7 +262,7 @@ impl Runner<'_> {
             fingerprint: executed.fingerprint,
             seed: options.seed,
             execution: executed.number,
-            strategy: kind.map_or("", |(name, _)| name).to_owned(),
+            strategy: kind.map_or("directed", |(name, _)| name).to_owned(),
             epoch: options.settings.epoch,
             max_steps: options.settings.max_steps,
             build: build_of(&self.program.path).unwrap_or_default(),
@@ -229,12 +275,34 @@ impl Runner<'_> {
         schedule
     }
 
-    fn save(&self, schedule: &Schedule) -> Result<PathBuf, Error> {
+    pub(super) fn save(&self, schedule: &Schedule) -> Result<PathBuf, Error> {
         let test = schedule.test.as_deref().unwrap_or("main").replace("::", "-");
         let name = format!("{}-{test}-{:016x}.{EXTENSION}", schedule.binary, schedule.fingerprint);
         let file = self.job.snag_folder.join("failures").join(name);
         schedule.save(&file)?;
         Ok(file)
+    }
+
+    /// Saves the schedule, and judges a recording of it.
+    pub(super) fn keep(
+        &self,
+        number: u32,
+        name: Option<&str>,
+        failure: &Failure,
+        options: &Options,
+    ) -> Result<(PathBuf, Report), Error> {
+        let file = self.save(&self.schedule_of(name, failure, options))?;
+        let wanted = Wanted {
+            test: number,
+            name,
+            strategy: Strategy::Replay,
+            seed: options.seed,
+            number: failure.executed.number.max(1),
+            plan: &failure.small.schedule,
+            parameters: &[],
+        };
+        let (report, _) = self.judged(&wanted, options.settings, Some(&file))?;
+        Ok((file, report))
     }
 
     /// Records some executions of a test that never failed, and adds what they show to the part. Gives
@@ -252,7 +320,8 @@ impl Runner<'_> {
                 Some(later) => options.portfolio[later as usize % options.portfolio.len()],
             };
             let seed = options.seed;
-            let wanted = Wanted { test: number, name, strategy, seed, number: sample, plan: &[] };
+            let wanted =
+                Wanted { test: number, name, strategy, seed, number: sample, plan: &[], parameters: &[] };
             let (mut report, recorded) = self.judged(&wanted, options.settings, None)?;
             let observed = |finding: &&Finding| finding.certainty == Certainty::Confirmed;
             let rule = report.findings.iter().find(observed).map(|finding| finding.rule.clone());

@@ -2,6 +2,7 @@
 //! folder and the environment are those that cargo gives it. What is to be done is in a [`Job`], what came
 //! of it goes into a [`Part`].
 
+mod confirm;
 mod explore;
 mod record;
 mod replay;
@@ -11,13 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic as _;
-use snag_trace::control::{Ending, Strategy};
+use snag_trace::control::{Ending, Step, Strategy};
 
 use crate::commands::{Command, Given};
 use crate::error::Error;
 use crate::explore::filter::Filter;
 use crate::explore::job::{Failed, JOB_ENV, Job, Part, Task};
-use crate::explore::server::{Executed, Program};
+use crate::explore::server::{Executed, Program, Recorded};
 use crate::finding::Place;
 use crate::gate::CLEAN;
 use crate::names::place_of_code;
@@ -140,6 +141,22 @@ impl Runner<'_> {
         addresses
             .filter_map(|address| place_of_code(&executable, address.checked_sub(1)?, &self.sources))
             .collect()
+    }
+
+    /// The innermost of those places below the functions that are the atomic operations themselves.
+    fn place_below(&self, addresses: impl Iterator<Item = u64>) -> Option<Place> {
+        let places = self.places_of(addresses);
+        places.iter().find(|place| !place.is_atomic_operation()).or(places.first()).cloned()
+    }
+
+    /// Where a step is.
+    fn place_of_step(&self, step: &Step, recorded: &Recorded) -> Option<Place> {
+        if step.place & 1 == 1 {
+            let all = [step.place >> 1].into_iter().chain(step.callers);
+            return self.place_below(all.filter_map(|address| address.checked_sub(recorded.load_base)));
+        }
+        let (file, line, column) = recorded.places.get(&step.place)?;
+        Some(Place { file: self.sources.shorten(file), line: *line, column: *column })
     }
 
     /// The first of those places that is not the standard library's; else the first.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use snag_trace::control::{Ending, PARAMETERS, Segment, Strategy};
+use snag_trace::control::{Ending, Segment, Strategy};
 
 use super::{Runner, word};
 use crate::commands::analysis::judge;
@@ -23,6 +23,8 @@ pub(super) struct Wanted<'a> {
     /// Number of the execution.
     pub(super) number: u64,
     pub(super) plan: &'a [Segment],
+    /// For the strategy.
+    pub(super) parameters: &'a [u64],
 }
 
 impl Runner<'_> {
@@ -63,14 +65,13 @@ impl Runner<'_> {
         folder::prune(&runs, self.job.keep);
         let mut meta = self.describe_run(&run);
         run.save(&meta)?;
-        let parameters = [0; PARAMETERS];
         let order = Order {
             test: wanted.test,
             strategy: wanted.strategy,
             seed: wanted.seed,
             first: wanted.number,
             count: 1,
-            parameters: &parameters,
+            parameters: wanted.parameters,
             plan: wanted.plan,
         };
         let settings = Settings { processor: 1, ..settings };

@@ -142,6 +142,7 @@ impl Runner<'_> {
             seed: order.seed,
             number: order.first,
             plan,
+            parameters: &[],
         };
         let shown = Settings { flags: settings.flags | flags::TELL, ..settings };
         let (recording, recorded) = self.recorded(&wanted, shown)?;
@@ -193,9 +194,7 @@ impl Words for Spoken<'_> {
     }
 
     fn code(&self, addresses: &[u64]) -> Option<Place> {
-        // Below the functions that are the operations themselves.
-        let places = self.runner.places_of(addresses.iter().copied());
-        places.iter().find(|place| !place.is_atomic_operation()).or(places.first()).cloned()
+        self.runner.place_below(addresses.iter().copied())
     }
 
     fn shorten(&self, file: &str) -> String {

@@ -39,6 +39,8 @@ pub struct Operation {
     pub writes: bool,
     /// The thread only lets others go on.
     pub yields: bool,
+    /// For the engine.
+    pub spot: u64,
     /// An address, 0 if it concerns no object.
     pub object: usize,
     /// Where, as [`in_source`] or [`in_code`] has it; 0 if that is not known.
@@ -61,7 +63,14 @@ pub use controlled::{Operation, changed, point};
 /// The calling thread lets others run.
 #[inline(always)]
 pub fn yields(place: Option<crate::recorder::Place>) {
-    point(Operation { what: What::Yield, writes: false, yields: true, object: 0, place: in_source(place) });
+    point(Operation {
+        what: What::Yield,
+        writes: false,
+        yields: true,
+        spot: 0,
+        object: 0,
+        place: in_source(place),
+    });
 }
 
 /// A place in the source, as [`Operation::place`] has it.
@@ -82,12 +91,12 @@ pub const fn in_code(address: usize) -> usize {
 #[inline(always)]
 pub fn before(what: What, address: usize, place: Option<crate::recorder::Place>) {
     let place = in_source(place);
-    point(Operation { what, writes: true, yields: false, object: address, place });
+    point(Operation { what, writes: true, yields: false, spot: 0, object: address, place });
 }
 
 /// As [`before`], for what does not change the object.
 #[inline(always)]
 pub fn before_look(what: What, address: usize, place: Option<crate::recorder::Place>) {
     let place = in_source(place);
-    point(Operation { what, writes: false, yields: false, object: address, place });
+    point(Operation { what, writes: false, yields: false, spot: 0, object: address, place });
 }

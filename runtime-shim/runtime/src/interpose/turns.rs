@@ -72,7 +72,14 @@ mod controlled {
             At::Code(code) => crate::engine::in_code(code),
             At::Place(place) => crate::engine::in_source(place),
         };
-        controlled::point(Operation { what, writes: true, yields: false, object: object.addr(), place });
+        controlled::point(Operation {
+            what,
+            writes: true,
+            yields: false,
+            spot: 0,
+            object: object.addr(),
+            place,
+        });
     }
 
     /// The moment on the scheduler's clock.

@@ -130,6 +130,7 @@ fn before(operation: &Operation) {
         },
         writes: operation.kind != AccessKind::AtomicLoad,
         yields: false,
+        spot: 0,
         object: operation.address,
         place: crate::engine::in_code(operation.code),
     });

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use snag_trace::control::{Ending, How, MAX_TASKS, Segment, Step, What, flags};
+use snag_trace::control::{Ending, How, MAX_TASKS, Segment, Step, What, flags, spot};
 
 use super::random::mix;
 use super::strategy::{Answer, Candidate, Choice, Operation};
@@ -173,6 +173,8 @@ impl State {
 
     /// Before an operation of task `me`.
     pub(super) fn point(me: usize, operation: Operation) {
+        let caller = if operation.place & 1 == 1 { super::callers()[0] } else { 0 };
+        let operation = Operation { spot: spot(operation.place as u64, caller), ..operation };
         State::get().tasks[me].operation = operation;
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);

@@ -17,8 +17,8 @@ use crate::engine::controlled::random::Random;
 pub(super) fn choose(choice: &Choice<'_>, places: &[u64; PARAMETERS], random: &mut Random) -> usize {
     let candidates = choice.candidates;
     let is_held = |position: usize| {
-        let place = candidates[position].operation.place as u64;
-        place != 0 && places.contains(&place)
+        let spot = candidates[position].operation.spot;
+        spot != 0 && places.contains(&spot)
     };
     let held = (0..candidates.len()).filter(|&position| is_held(position)).count();
     let weight = |position: usize| {

@@ -32,6 +32,8 @@ pub struct Operation {
     pub writes: bool,
     /// The thread only lets others go on: it waits for something that it keeps looking for.
     pub yields: bool,
+    /// Where, for strategies: `snag_trace::control::spot` of the place; 0 until it is about to be made.
+    pub spot: u64,
     /// An address, 0 if it concerns no object.
     pub object: usize,
     /// Where, as `in_source` or `in_code` of the engine has it; 0 if that is not known.
@@ -41,7 +43,7 @@ pub struct Operation {
 impl Operation {
     /// None that is known.
     pub(super) const UNKNOWN: Operation =
-        Operation { what: What::Other, writes: false, yields: false, object: 0, place: 0 };
+        Operation { what: What::Other, writes: false, yields: false, spot: 0, object: 0, place: 0 };
 
     /// The thread lets others run.
     pub(crate) const YIELD: Operation = Operation { what: What::Yield, yields: true, ..Operation::UNKNOWN };

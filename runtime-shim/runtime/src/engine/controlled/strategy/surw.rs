@@ -34,7 +34,7 @@ pub(in crate::engine::controlled) fn is_interesting(
     if places[0] == 0 {
         return operation.writes && operation.object != 0;
     }
-    places.contains(&(operation.place as u64)) && operation.place != 0
+    places.contains(&operation.spot) && operation.spot != 0
 }
 
 impl Chooser for Surw {
