@@ -11,7 +11,7 @@ use crate::commands::binary::{PORTFOLIO, STRATEGIES};
 use crate::commands::session::{Build, Session};
 use crate::commands::{Command, Given};
 use crate::error::Error;
-use crate::explore::job::{Limits, Part, Task};
+use crate::explore::job::{Limits, Part, Results, Task};
 use crate::explore::schedule::{EXTENSION, Schedule};
 
 /// The command.
@@ -53,6 +53,9 @@ struct Options {
     /// No wait for a condvar ends without a reason
     #[arg(long, help_heading = "Exploration")]
     no_spurious_wakes: bool,
+    /// Write what came of it to a file as well, for `cargo snag merge`
+    #[arg(long, value_name = "FILE", help_heading = "Exploration")]
+    result: Option<PathBuf>,
     /// First replay all schedules in this folder, as far as they go
     #[arg(long, value_name = "DIR", help_heading = "Exploration")]
     regress: Option<PathBuf>,
@@ -137,6 +140,9 @@ impl Command for Explore {
         job.task = Task::Explore(limits);
         let parts = session.run(&job)?;
         session.progress.say("Explored", &summary(&parts));
+        if let Some(file) = &options.result {
+            Results::save(&parts, file)?;
+        }
         session.conclude(&parts, &options.report)
     }
 }

@@ -13,6 +13,7 @@ pub mod confirm;
 pub mod demo;
 pub mod explain;
 pub mod explore;
+pub mod merge;
 pub mod progress;
 pub mod record;
 pub mod replay;
@@ -59,6 +60,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &explore::Explore,
     &replay::Replay,
     &confirm::Confirm,
+    &merge::Merge,
     &analyze::Analyze,
     &explain::Explain,
     &demo::Demo,

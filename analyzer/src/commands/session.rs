@@ -142,21 +142,27 @@ impl Session {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn conclude(&self, parts: &[Part], options: &ReportOptions) -> Result<u8, Error> {
-        let findings = join_repeats(parts.iter().flat_map(|part| part.findings.iter().cloned()).collect());
-        let mut stats = Stats::default();
-        for part in parts {
-            stats.add(&part.stats);
-        }
-        let report = Report {
-            version: 1,
-            run: self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            program: ProgramStatus { exit: Some(0), signal: None },
-            findings,
-            stats,
-            warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
-        };
+        let id = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let report = report_of(parts, &id);
         let sources = Sources::new(self.invocation.project.workspace_root.clone());
         options.write(&report, &sources, self.progress.color())
+    }
+}
+
+/// All parts as one report.
+pub(super) fn report_of(parts: &[Part], id: &str) -> Report {
+    let findings = join_repeats(parts.iter().flat_map(|part| part.findings.iter().cloned()).collect());
+    let mut stats = Stats::default();
+    for part in parts {
+        stats.add(&part.stats);
+    }
+    Report {
+        version: 1,
+        run: id.to_owned(),
+        program: ProgramStatus { exit: Some(0), signal: None },
+        findings,
+        stats,
+        warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
     }
 }
 

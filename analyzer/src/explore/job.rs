@@ -1,6 +1,8 @@
 //! What `cargo snag explore` tells the process that cargo runs in place of each binary, and what that one
 //! says in return: two kinds of files in a folder.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -199,6 +201,96 @@ impl Part {
     }
 }
 
+/// What came of an exploration, or of a shard of one, as a file of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of this form: 1.
+    pub snag_results: u32,
+    /// What came of each binary.
+    pub parts: Vec<Part>,
+}
+
+/// The version of [`Results`].
+const VERSION: u32 = 1;
+
+impl Results {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(parts: &[Part], file: &Path) -> Result<(), Error> {
+        save(&Results { snag_results: VERSION, parts: parts.to_vec() }, file)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is of another version.
+    pub fn load(file: &Path) -> Result<Results, Error> {
+        let text = fs::read(file).map_err(Error::io("read", file))?;
+        let refused = |why: String| Error::Usage {
+            message: format!("{} has no results of snag: {why}", file.display()),
+            help: Some("results are written by `cargo snag explore --result FILE`".to_owned()),
+        };
+        let results: Results = serde_json::from_slice(&text).map_err(|error| refused(error.to_string()))?;
+        match results.snag_results {
+            VERSION => Ok(results),
+            found => Err(refused(format!("their version is {found}, and this snag reads {VERSION}"))),
+        }
+    }
+
+    /// Joins what came of the same binaries: executions of a test add up, and one failure is one.
+    #[must_use]
+    pub fn join(all: Vec<Results>) -> Vec<Part> {
+        let mut joined = BTreeMap::<String, Part>::new();
+        for part in all.into_iter().flat_map(|results| results.parts) {
+            let name = part.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match joined.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(part);
+                }
+                Entry::Occupied(mut entry) => entry.get_mut().add(part),
+            }
+        }
+        joined.into_values().collect()
+    }
+}
+
+impl Part {
+    fn add(&mut self, other: Part) {
+        for test in other.tests {
+            match self.tests.iter_mut().find(|known| known.test == test.test) {
+                None => self.tests.push(test),
+                Some(known) => known.add(test),
+            }
+        }
+        self.findings.extend(other.findings);
+        self.stats.add(&other.stats);
+        self.warnings.extend(other.warnings);
+        self.warnings.sort();
+        self.warnings.dedup();
+    }
+}
+
+impl TestResult {
+    /// What came of the same test in another shard. Each has executed the profile.
+    fn add(&mut self, other: TestResult) {
+        let executions = self.executions + other.executions.saturating_sub(1);
+        let unfinished = self.unfinished + other.unfinished;
+        let seconds = self.seconds + other.seconds;
+        let rank = |result: &TestResult| match &*result.outcome {
+            "failed" => 3,
+            "skipped" => 2,
+            "passed" => 1,
+            _ => 0,
+        };
+        if rank(&other) > rank(self) {
+            *self = other;
+        }
+        (self.executions, self.unfinished, self.seconds) = (executions, unfinished, seconds);
+    }
+}
+
 fn save<T: Serialize>(value: &T, file: &Path) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(value).map_err(|error| Error::io("write", file)(error.into()))?;
     fs::write(file, text).map_err(Error::io("write", file))
@@ -207,4 +299,43 @@ fn save<T: Serialize>(value: &T, file: &Path) -> Result<(), Error> {
 fn load<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<T, Error> {
     let text = fs::read(file).map_err(Error::io("read", file))?;
     serde_json::from_slice(&text).map_err(|error| Error::io("read", file)(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(outcome: &str, executions: u64) -> Results {
+        let test = TestResult {
+            test: "adds".to_owned(),
+            outcome: outcome.to_owned(),
+            executions,
+            ..TestResult::default()
+        };
+        let part = Part { binary: "/somewhere/queue-0011".into(), tests: vec![test], ..Part::default() };
+        Results { snag_results: VERSION, parts: vec![part] }
+    }
+
+    #[test]
+    fn shards_add_up_and_a_failure_in_one_is_one_of_all() {
+        let [joined] = &Results::join(vec![part("passed", 51), part("failed", 8), part("passed", 50)])[..]
+        else {
+            panic!("one binary")
+        };
+        let [test] = &joined.tests[..] else { panic!("one test") };
+        assert_eq!((&*test.outcome, test.executions), ("failed", 107));
+    }
+
+    #[test]
+    fn results_are_read_back_and_others_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.json");
+        let written = part("passed", 3);
+        Results::save(&written.parts, &file).unwrap();
+        assert_eq!(Results::load(&file).unwrap(), written);
+        fs::write(&file, r#"{"snag_results":9,"parts":[]}"#).unwrap();
+        assert!(Results::load(&file).unwrap_err().to_string().contains("their version is 9"));
+        fs::write(&file, "{}").unwrap();
+        assert!(Results::load(&file).is_err());
+    }
 }

@@ -156,7 +156,7 @@ impl Runner<'_> {
             (None, None) if explored.is_sequential => passed(name, explored, options.settings.max_steps),
             (None, None) => match self.look_closer(searcher, number, name, part) {
                 Ok(None) => passed(name, explored, options.settings.max_steps),
-                Ok(Some((rule, file))) => observed(name, rule, file),
+                Ok(Some(found)) => observed(name, found),
                 Err(error) => skipped(name, error.to_string()),
             },
         };
@@ -173,18 +173,22 @@ impl Runner<'_> {
         number: u32,
         name: Option<&str>,
         part: &mut Part,
-    ) -> Result<Option<(String, PathBuf)>, Error> {
+    ) -> Result<Option<Observed>, Error> {
         let options = searcher.options();
         let before = part.findings.len();
-        if let Some(found) = self.sample(number, name, options, part)? {
-            return Ok(Some(found));
+        if let Some((rule, file)) = self.sample(number, name, options, part)? {
+            let line = format!("FOUND {rule} in a schedule under which it passes");
+            return Ok(Some(Observed { rule, file, line }));
         }
         let own = part.findings[before..].iter().cloned();
         let all = join_repeats(own.chain(self.job.suspects.iter().cloned()).collect());
         let suspects: Vec<_> =
             all.into_iter().filter(|finding| finding.certainty != Certainty::Confirmed).collect();
         let proven = self.confirm(searcher, (number, name), options, &suspects, part)?;
-        Ok(proven.into_iter().next().map(|Proven { rule, file }| (rule, file)))
+        Ok(proven.into_iter().next().map(|Proven { rule, file }| {
+            let line = format!("CONFIRMED {rule}: a schedule leads there");
+            Observed { rule, file, line }
+        }))
     }
 
     /// Saves the schedule, and adds to the part what its recording shows.
@@ -378,9 +382,15 @@ fn passed(name: Option<&str>, explored: &Explored, max_steps: u64) -> Verdict {
     Verdict { result: TestResult { test, outcome, ..TestResult::default() }, line }
 }
 
-/// A test that passes, and yet shows what is wrong.
-fn observed(name: Option<&str>, rule: String, file: PathBuf) -> Verdict {
-    let line = format!("FOUND {rule} in a schedule under which it passes");
+/// What is wrong with a test that passed under all schedules that were tried.
+struct Observed {
+    rule: String,
+    file: PathBuf,
+    line: String,
+}
+
+fn observed(name: Option<&str>, found: Observed) -> Verdict {
+    let Observed { rule, file, line } = found;
     let (test, outcome) = (name.unwrap_or("main").to_owned(), "failed".to_owned());
     let schedule = Some(file);
     Verdict { result: TestResult { test, outcome, reason: rule, schedule, ..TestResult::default() }, line }
