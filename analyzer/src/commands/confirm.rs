@@ -49,7 +49,7 @@ impl Command for Confirm {
         options.report.check()?;
         let recording = options.run.as_deref().map(folder::load).transpose()?;
         let build = Build { arguments: given.cargo, plain: Vec::new(), memory: true };
-        let session = Session::prepare(build, given.line)?;
+        let session = Session::prepare(build, None, given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
         job.suspects = match recording {
             Some(recording) => session.suspicions(recording, &options.report.levels),

@@ -134,17 +134,44 @@ impl Command for Explore {
             arguments.insert(0, format!("--jobs={jobs}").into());
         }
         let build = Build { arguments, plain: options.plain, memory: !options.no_memory };
-        let session = Session::prepare(build, given.line)?;
-        let mut job = session.job(options.report.levels.clone(), options.keep);
-        job.suspects = session.suspects(&options.report.levels);
-        job.task = Task::Explore(limits);
-        let parts = session.run(&job)?;
-        session.progress.say("Explored", &summary(&parts));
+        let session = Session::prepare(build, None, given.line)?;
+        let parts = search(&session, limits, &options.report, options.keep)?;
         if let Some(file) = &options.result {
             Results::save(&parts, file)?;
         }
         session.conclude(&parts, &options.report)
     }
+}
+
+/// Explores what cargo builds for this verb, and reports; gives the exit code.
+///
+/// # Errors
+/// If it cannot be built, or the report not be written.
+pub(super) fn explore(
+    build: Build,
+    verb: Option<&'static str>,
+    line: Vec<String>,
+    limits: Limits,
+    report: &ReportOptions,
+    keep: usize,
+) -> Result<u8, Error> {
+    let session = Session::prepare(build, verb, line)?;
+    let parts = search(&session, limits, report, keep)?;
+    session.conclude(&parts, report)
+}
+
+fn search(
+    session: &Session,
+    limits: Limits,
+    report: &ReportOptions,
+    keep: usize,
+) -> Result<Vec<Part>, Error> {
+    let mut job = session.job(report.levels.clone(), keep);
+    job.suspects = session.suspects(&report.levels);
+    job.task = Task::Explore(limits);
+    let parts = session.run(&job)?;
+    session.progress.say("Explored", &summary(&parts));
+    Ok(parts)
 }
 
 /// The schedules in a folder, sorted; each can be read.

@@ -10,9 +10,12 @@ use crate::build::invocation::Invocation;
 use crate::build::mode::Mode;
 use crate::build::wrapper::FAILURES_FILE;
 use crate::commands::analysis::ReportOptions;
+use crate::commands::explore;
 use crate::commands::progress::Progress;
+use crate::commands::session::Build;
 use crate::commands::{Command, Given};
 use crate::error::Error;
+use crate::explore::job::Limits;
 use crate::run::folder::{self, Recording, RunFolder};
 use crate::run::launch::{Outcome, launch, replace_with};
 use crate::run::meta::RunMeta;
@@ -55,6 +58,9 @@ struct Options {
     /// Record every access to memory, not only samples: for small programs
     #[arg(long, conflicts_with = "no_memory", help_heading = "Recording")]
     record_all: bool,
+    /// Afterwards explore the same tests, or the same program, under so many schedules each
+    #[arg(long, value_name = "N", help_heading = "Recording")]
+    explore: Option<u64>,
     /// How many runs to keep in `target/snag/runs`, this one included
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Recording")]
     keep: usize,
@@ -78,6 +84,7 @@ impl Command for Record {
         options.report.check()?;
         let progress = Progress::like_cargo(&given.cargo);
         let only_builds = self.test_harness && only_builds(&given.cargo);
+        let (arguments, line, plain) = (given.cargo.clone(), given.line.clone(), options.plain.clone());
         let mode = if options.no_memory { Mode::Native } else { Mode::Memory };
         let invocation =
             Invocation::prepare(given.cargo, options.plain, mode, |notice| progress.tell(notice))?;
@@ -101,7 +108,13 @@ impl Command for Record {
         meta.stuck = outcome.stuck;
         progress.say("Analyzing", &for_people(&run.path));
         let recording = close(&run, meta, progress)?;
-        options.report.conclude(recording, progress.color())
+        let code = options.report.conclude(recording, progress.color())?;
+        let Some(iterations) = options.explore.filter(|_| !only_builds) else { return Ok(code) };
+        let build = Build { arguments, plain, memory: !options.no_memory };
+        let verb = if self.test_harness { "test" } else { "run" };
+        let limits = Limits { iterations, ..explore::defaults() };
+        let explored = explore::explore(build, Some(verb), line, limits, &options.report, options.keep)?;
+        Ok(code.max(explored))
     }
 }
 

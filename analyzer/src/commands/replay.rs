@@ -49,7 +49,7 @@ impl Command for Replay {
         // The filter was for the exploration; the schedule names its test.
         let arguments = words.take_while(|word: &std::ffi::OsString| word != "--").collect();
         let build = Build { arguments, plain: schedule.plain.clone(), memory: schedule.memory };
-        let session = Session::prepare(build, given.line)?;
+        let session = Session::prepare(build, schedule.verb(), given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
         let json = options.report.format == "json";
         job.task = Task::Replay(Wanted { file, times: options.times, force: options.force, json });

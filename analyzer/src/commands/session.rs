@@ -42,14 +42,19 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Prepares the shim and a folder for what comes of it.
+    /// Prepares the shim and a folder for what comes of it. Without a verb, the arguments say whether cargo
+    /// is to run tests or a program.
     ///
     /// # Errors
     /// If there is no project, or no shim for it.
-    pub(super) fn prepare(build: Build, line: Vec<String>) -> Result<Session, Error> {
+    pub(super) fn prepare(
+        build: Build,
+        verb: Option<&'static str>,
+        line: Vec<String>,
+    ) -> Result<Session, Error> {
         let Build { arguments, plain, memory } = build;
         let progress = Progress::like_cargo(&arguments);
-        let verb = if is_program(&arguments) { "run" } else { "test" };
+        let verb = verb.unwrap_or(if is_program(&arguments) { "run" } else { "test" });
         let mode = if memory { Mode::Explore } else { Mode::ExploreNative };
         let invocation =
             Invocation::prepare(arguments.clone(), plain.clone(), mode, |notice| progress.tell(notice))?;

@@ -67,6 +67,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The verb that cargo is called with.
+    #[must_use]
+    pub fn verb(&self) -> Option<&'static str> {
+        ["test", "run"].into_iter().find(|verb| self.cargo.first().is_some_and(|first| first == verb))
+    }
+
     /// Sets what is to be done.
     pub fn set_segments(&mut self, segments: &[Segment]) {
         let words: Vec<String> = segments

@@ -290,7 +290,8 @@ fn is_unwritten(path: &Path) -> Result<bool, Error> {
 }
 
 fn warnings_of_processes(meta: &RunMeta) -> Vec<String> {
-    let stuck = meta.stuck.iter().map(|stuck| {
+    // An explored execution is no process of the user's, and always ended by snag.
+    let stuck = meta.stuck.iter().filter(|_| meta.explored.is_none()).map(|stuck| {
         format!("process {} was ended by snag: none of its threads could ever run again", stuck.pid)
     });
     let alive = meta.alive.iter().map(|pid| {
