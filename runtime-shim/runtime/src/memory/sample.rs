@@ -19,6 +19,7 @@ use snag_trace::layout::MEMORY_ENV;
 use super::history::{FREQUENT, History};
 use super::layout::Cell;
 use super::maps;
+use crate::recorder;
 
 /// How many of each are recorded at first.
 const FIRST: u32 = 4;
@@ -125,6 +126,9 @@ const fn meeting(code: u32, cell: Cell) -> (u32, usize) {
 /// [`is_wanted`] says whether it is.
 #[inline(always)]
 pub(super) fn is_rare(history: &History, code: u32, cell: Cell) -> bool {
+    if !recorder::is_kept() {
+        return false;
+    }
     let (key, at) = meeting(code, cell);
     history.frequent[at] != key
 }
@@ -149,6 +153,9 @@ pub(super) const fn is_race_looked_up(times: u32) -> bool {
 
 /// Whether this meeting of two places is to be recorded.
 pub(super) fn is_pair_wanted(code: u32, earlier: u32, kinds: u32) -> bool {
+    if !recorder::is_kept() {
+        return false;
+    }
     let hash = mix(code, earlier) ^ mix(kinds, code);
     let times = count(&PAIR_COUNTS, (hash >> 32) as u32 | 1, (hash >> 18) as usize);
     is_recorded(times)

@@ -54,6 +54,16 @@ pub fn on() -> bool {
     }
 }
 
+/// Whether what is recorded goes to a file, and not to nowhere as while schedules are explored.
+#[cfg(any(snag_memory, test))]
+#[inline(always)]
+pub(crate) fn is_kept() -> bool {
+    #[cfg(snag_explore)]
+    return process::is_kept();
+    #[cfg(not(snag_explore))]
+    true
+}
+
 /// Decides, once, whether this process is recorded.
 #[cold]
 fn start() -> bool {

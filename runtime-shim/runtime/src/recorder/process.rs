@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use snag_trace::layout::{
     CHUNK_SIZE, CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, HEADER_SIZE, MAGIC, RUN_ENV, TRACE_EXTENSION, VERSION,
@@ -114,6 +114,8 @@ pub(super) fn start() -> bool {
 mod scratch {
     use super::*;
 
+    static USED: AtomicBool = AtomicBool::new(false);
+
     pub(super) fn is_wanted() -> bool {
         #[cfg(snag_explore)]
         return crate::engine::controlled::serve::is_serving();
@@ -129,13 +131,20 @@ mod scratch {
         // SAFETY: the page has CLOCK_SIZE bytes and the field is aligned.
         CLOCK.store(unsafe { clock.add(clock::SEQ) }.cast(), Ordering::Release);
         HEADER.store(header, Ordering::Release);
+        USED.store(true, Ordering::Release);
         true
     }
 
     /// Whether it is here that everything goes.
     pub(super) fn is_used() -> bool {
-        RUN_FOLDER.text().is_empty()
+        USED.load(Ordering::Relaxed)
     }
+}
+
+/// Whether what is recorded goes to a file.
+#[cfg(all(snag_explore, snag_memory))]
+pub(super) fn is_kept() -> bool {
+    !scratch::is_used()
 }
 
 fn map_clock() -> bool {
