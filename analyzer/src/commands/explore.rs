@@ -227,9 +227,12 @@ pub(super) fn summary(parts: &[Part]) -> String {
     let count = |outcome: &str| tests().filter(|test| test.outcome == outcome).count();
     let executions: u64 = tests().map(|test| test.executions).sum();
     let passed = count("passed") + count("sequential") + count("exhausted");
-    let (failed, skipped) = (count("failed"), count("skipped"));
+    let (failed, skipped, unfinished) = (count("failed"), count("skipped"), count("unfinished"));
     let all = tests().count();
-    format!("{all} tests under {executions} schedules: {passed} passed, {failed} failed, {skipped} skipped")
+    let unfinished = if unfinished > 0 { format!(", {unfinished} without an end") } else { String::new() };
+    format!(
+        "{all} tests under {executions} schedules: {passed} passed, {failed} failed, {skipped} skipped{unfinished}"
+    )
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ struct Options {
     /// Follow the schedule as far as it goes, although the program has changed
     #[arg(long)]
     force: bool,
+    /// Stop at the failing step under gdb or lldb (`SNAG_DEBUGGER` names another)
+    #[arg(long, conflicts_with = "times")]
+    debug: bool,
     /// How many runs to keep in `target/snag/runs`
     #[arg(long, value_name = "N", default_value_t = 20)]
     keep: usize,
@@ -52,7 +55,13 @@ impl Command for Replay {
         let session = Session::prepare(build, schedule.verb(), given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
         let json = options.report.format == "json";
-        job.task = Task::Replay(Wanted { file, times: options.times, force: options.force, json });
+        job.task = Task::Replay(Wanted {
+            file,
+            times: options.times,
+            force: options.force,
+            debug: options.debug,
+            json,
+        });
         let parts = session.run(&job)?;
         let Some(part) = parts.first() else {
             return Err(Error::Usage {

@@ -121,7 +121,8 @@ impl Session {
         let own: Vec<OsString> = cargo.get_args().map(ToOwned::to_owned).collect();
         let mut command = std::process::Command::new(cargo.get_program());
         command.arg(&own[0]).args(["--config", &setting]);
-        if self.verb == "test" {
+        let is_there = self.arguments.iter().any(|argument| argument == "--no-fail-fast");
+        if self.verb == "test" && !is_there {
             command.arg("--no-fail-fast");
         }
         command.args(&own[1..]).env(JOB_ENV, file);

@@ -68,6 +68,8 @@ pub struct Replay {
     pub times: u64,
     /// Whether to follow it as far as it goes in a binary that has changed.
     pub force: bool,
+    /// Whether to stop at the failure under a debugger.
+    pub debug: bool,
     /// Whether the steps are to be data, and not a table.
     pub json: bool,
 }

@@ -17,7 +17,7 @@ use crate::explore::minimise::{Failing, Oracle, minimise};
 use crate::explore::server::{Executed, Order, Program, Server, Settings};
 
 /// How many executions one strategy makes before it is the next one's turn.
-const CHUNK: u64 = 25;
+const CHUNK: u64 = 10;
 /// Threads that a test has of itself: the harness's, and the one that runs it.
 const HARNESS_THREADS: u32 = 2;
 /// How long a schedule may be made smaller, and how many executions that may take.
@@ -93,7 +93,7 @@ pub const fn is_failure(ending: Ending) -> bool {
 
 /// Whether an execution that ended so says that the test cannot be explored.
 const fn is_obstacle(ending: Ending) -> bool {
-    matches!(ending, Ending::Forked | Ending::TooManyThreads | Ending::TooLong | Ending::Hung)
+    matches!(ending, Ending::Forked | Ending::TooManyThreads | Ending::Hung)
 }
 
 /// The serving processes of one binary.
@@ -185,7 +185,7 @@ impl<'a> Searcher<'a> {
             executions: 1,
             is_sequential: false,
             is_exhausted: false,
-            unfinished: u64::from(profile.ending == Ending::StepBound),
+            unfinished: u64::from(matches!(profile.ending, Ending::StepBound | Ending::TooLong)),
             left: self.left(&profile),
             failure: None,
             skipped: None,
@@ -308,11 +308,28 @@ impl<'a> Searcher<'a> {
     }
 }
 
-/// Each process has a processor of its own where there are enough.
+/// Each process has a processor of its own where there are enough; not the same as those of another
+/// exploration, if chance will have it.
 fn on_processor(options: &Options, number: u32) -> Settings {
-    let processors = thread::available_parallelism().map_or(1, |count| count.get() as u32);
-    let processor = if options.jobs <= processors { number + 1 } else { 0 };
+    let usable = usable_processors();
+    let processor = if options.jobs as usize <= usable.len() {
+        usable[(std::process::id() as usize + number as usize) % usable.len()] + 1
+    } else {
+        0
+    };
     Settings { processor, ..options.settings }
+}
+
+/// The processors that this process may use.
+fn usable_processors() -> Vec<u32> {
+    // SAFETY: zeros are a set, which the call writes to.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is as large as the call is told.
+    let known = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) } == 0;
+    // SAFETY: the numbers are within the set.
+    let is_usable = |number: &usize| unsafe { libc::CPU_ISSET(*number, &set) };
+    let all = 0..libc::CPU_SETSIZE as usize;
+    all.filter(|number| known && is_usable(number)).map(|number| number as u32).collect()
 }
 
 /// Takes chunk after chunk.
@@ -350,7 +367,7 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
                 Ending::Exhausted => {
                     shared.exhausted.store(1, Ordering::Relaxed);
                 }
-                Ending::StepBound => {
+                Ending::StepBound | Ending::TooLong => {
                     shared.unfinished.fetch_add(1, Ordering::Relaxed);
                 }
                 _ => {

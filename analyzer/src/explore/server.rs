@@ -16,6 +16,8 @@ use crate::explore::control::{ControlFile, Test};
 
 /// How long an execution may make no step before it is ended, in real time.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an execution may take in all, in real time.
+const LONGEST: Duration = Duration::from_secs(20);
 /// How long a process may take until it serves.
 const START: Duration = Duration::from_secs(30);
 
@@ -239,6 +241,48 @@ pub fn record(
     })
 }
 
+/// Executes once under a debugger, which stops where the execution fails; the terminal is the debugger's.
+///
+/// # Errors
+/// If there is no debugger, or it cannot be started.
+pub fn debug(program: &Program, settings: Settings, order: &Order<'_>) -> io::Result<()> {
+    let settings = Settings {
+        flags: settings.flags | flags::SINGLE | flags::STOP | flags::OUTPUT,
+        processor: 0,
+        ..settings
+    };
+    let control = prepared(program, settings)?;
+    put(&control, order);
+    let chosen = std::env::var_os(DEBUGGER_ENV).filter(|name| !name.is_empty());
+    let known = chosen.map_or_else(|| DEBUGGERS.map(OsString::from).to_vec(), |name| vec![name]);
+    for name in known {
+        // Threads have the names that the program gave them; all but one wait for their turn.
+        let arguments: &[&str] = if name.to_string_lossy().contains("lldb") {
+            &["-o", "run", "--"]
+        } else {
+            &["-q", "-ex", "set breakpoint pending on", "-ex", "run", "--args"]
+        };
+        let mut debugger = Command::new(&name);
+        debugger.args(arguments).arg(&program.path).args(&program.arguments);
+        environment(&mut debugger, &control);
+        match debugger.env_remove(RUN_ENV).status() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map(drop),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, format!("there is none of {}", DEBUGGERS.join(", "))))
+}
+
+/// Environment variable that names the debugger to use.
+pub const DEBUGGER_ENV: &str = "SNAG_DEBUGGER";
+/// Debuggers, the best first.
+const DEBUGGERS: [&str; 4] = ["rust-gdb", "gdb", "rust-lldb", "lldb"];
+
+fn environment(command: &mut Command, control: &ControlFile) {
+    // A backtrace takes thousands of points, and says no more than the place does.
+    command.env(EXPLORE_ENV, control.path()).env("RUST_BACKTRACE", "0");
+}
+
 /// A control file for this program.
 fn prepared(program: &Program, settings: Settings) -> io::Result<ControlFile> {
     let control = ControlFile::create()?;
@@ -265,8 +309,8 @@ fn put(control: &ControlFile, order: &Order<'_>) {
 
 fn command(program: &Program, control: &ControlFile) -> Command {
     let mut command = Command::new(&program.path);
-    // A backtrace takes thousands of points, and says no more than the place does.
-    command.args(&program.arguments).env(EXPLORE_ENV, control.path()).env("RUST_BACKTRACE", "0");
+    command.args(&program.arguments);
+    environment(&mut command, control);
     // SAFETY: the call changes nothing but where the program will be loaded: at the same addresses each
     // time.
     unsafe {
@@ -299,26 +343,42 @@ struct Watch {
     execution: u64,
     steps: u64,
     since: Instant,
+    began: Instant,
 }
 
 impl Watch {
     fn new(control: &ControlFile) -> Watch {
-        Watch { execution: control.execution.load(Acquire), steps: 0, since: Instant::now() }
+        Watch {
+            execution: control.execution.load(Acquire),
+            steps: 0,
+            since: Instant::now(),
+            began: Instant::now(),
+        }
     }
 
     fn look(&mut self, control: &ControlFile) {
         let execution = control.execution.load(Acquire);
         let steps = control.steps.load(Acquire);
-        if (execution, steps) != (self.execution, self.steps) {
-            (self.execution, self.steps, self.since) = (execution, steps, Instant::now());
+        if execution != self.execution {
+            (self.execution, self.began) = (execution, Instant::now());
+        }
+        let is_slow = self.began.elapsed() > LONGEST;
+        if steps != self.steps && !is_slow {
+            (self.steps, self.since) = (steps, Instant::now());
             return;
         }
         let child = control.child.load(Acquire);
-        if child == 0 || self.since.elapsed() < PATIENCE {
+        if child == 0 || (self.since.elapsed() < PATIENCE && !is_slow) {
             return;
         }
         control.ending.store(Ending::Hung as u32, Release);
-        control.set_message(&format!("\n{}", waits_in(child)));
+        let slow = if is_slow {
+            format!("one execution takes more than {} s; it ", LONGEST.as_secs())
+        } else {
+            String::new()
+        };
+        control.set_message(&format!("\n{slow}{}", waits_in(child)));
+        self.began = Instant::now();
         // SAFETY: the process is a child of the serving one, which waits for it.
         unsafe { libc::kill(child.cast_signed(), libc::SIGKILL) };
         self.since = Instant::now();

@@ -367,7 +367,9 @@ fn passed(name: Option<&str>, explored: &Explored, max_steps: u64) -> Verdict {
         1 => "1 schedule".to_owned(),
         count => format!("{count} schedules"),
     };
-    let (outcome, mut line) = if explored.is_sequential {
+    let (outcome, mut line) = if explored.unfinished == explored.executions {
+        ("unfinished", "no execution came to an end".to_owned())
+    } else if explored.is_sequential {
         ("sequential", "ok (starts no thread: 1 schedule is all)".to_owned())
     } else if explored.is_exhausted {
         ("exhausted", format!("ok (all {schedules})"))

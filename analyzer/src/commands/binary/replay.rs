@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::explore::interleaving::{Interleaving, Words};
 use crate::explore::job::{Part, Replay, TestResult};
 use crate::explore::schedule::Schedule;
-use crate::explore::server::{Executed, Order, Recorded, Server, Settings};
+use crate::explore::server::{Executed, Order, Recorded, Server, Settings, debug};
 use crate::finding::Place;
 use crate::model::execution::Execution;
 use crate::model::names::Names as _;
@@ -62,6 +62,17 @@ impl Runner<'_> {
             parameters: &[],
             plan: &plan,
         };
+        if replay.debug {
+            drop(server);
+            let debugged = debug(&self.program, settings, &order);
+            debugged.map_err(|error| Error::Tool {
+                command: "a debugger".to_owned(),
+                reason: error.to_string(),
+            })?;
+            "replayed".clone_into(&mut result.outcome);
+            part.tests.push(result);
+            return Ok(Some(part));
+        }
         let line = self.repeat(&mut server, &order, replay.times, &schedule, &mut result)?;
         drop(server);
         if !self.job.quiet {

@@ -7,7 +7,6 @@ pub(super) use crate::kernel::call;
 const SYS_SCHED_YIELD: usize = 24;
 const SYS_GETPID: usize = 39;
 const SYS_WAIT4: usize = 61;
-const SYS_KILL: usize = 62;
 const SYS_PRCTL: usize = 157;
 const SYS_GETTID: usize = 186;
 const SYS_FUTEX: usize = 202;
@@ -105,9 +104,10 @@ pub(super) fn processors() -> [u64; 16] {
     set
 }
 
-/// Stops the process for a debugger.
+/// Stops the calling thread for a debugger.
 pub(super) fn stop() {
     const SIGTRAP: usize = 5;
-    // SAFETY: the signal is sent to this process.
-    unsafe { call(SYS_KILL, [process_id() as usize, SIGTRAP, 0, 0, 0, 0]) };
+    let (process, thread) = (process_id() as usize, thread_id() as usize);
+    // SAFETY: the signal is sent to this thread.
+    unsafe { call(SYS_TGKILL, [process, thread, SIGTRAP, 0, 0, 0]) };
 }

@@ -250,14 +250,19 @@ pub(super) fn end(ending: Ending, fingerprint: u64) -> ! {
 
 /// Says something of how the execution ends: parts, one after the other.
 pub(crate) fn say(parts: &[&str]) {
+    append(0, parts);
+}
+
+/// As [`say`], behind the first bytes of what was said before.
+fn append(first: usize, parts: &[&str]) {
     let control = control();
     let bytes = parts.iter().flat_map(|part| part.bytes());
-    let mut len = 0;
-    for (place, byte) in control.message.iter().zip(bytes) {
+    let mut len = first.min(control.message.len());
+    for (place, byte) in control.message[len..].iter().zip(bytes) {
         place.store(byte, Ordering::Relaxed);
         len += 1;
     }
-    control.message_len.store(len, Ordering::Release);
+    control.message_len.store(len as u32, Ordering::Release);
 }
 
 /// What was said, spread over a number.
@@ -366,12 +371,23 @@ fn watch_panics() {
     }));
 }
 
+/// The first panic is most likely the cause of those that follow; the last one is added to it.
 fn note_panic(payload: &dyn core::any::Any, location: Option<&core::panic::Location<'_>>) {
+    static FIRST: AtomicUsize = AtomicUsize::new(0);
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("");
+    let first = FIRST.load(Ordering::Relaxed);
     match location {
-        Some(location) => say_at(location, text),
-        None => say(&["", "\n", text]),
+        Some(location) if first == 0 => say_at(location, text),
+        None if first == 0 => say(&["", "\n", text]),
+        Some(location) => {
+            let line = Decimal::new(location.line().into());
+            append(first, &["\nlater, at ", location.file(), ":", line.as_str(), ": ", text]);
+        }
+        None => append(first, &["\nlater: ", text]),
+    }
+    if first == 0 {
+        FIRST.store(control().message_len.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
     }
 }
 

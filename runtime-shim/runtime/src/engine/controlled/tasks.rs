@@ -11,18 +11,23 @@ use super::{clock, kernel, serve};
 
 /// No task.
 pub(super) const NOBODY: usize = usize::MAX;
-/// Points that one task passes in a row before others are let run, as if it had asked for it.
+/// Points that one task passes in a row before others are let run, as if it had asked for it: at first, and
+/// at last. Each time it comes to that, half of it is enough the next time.
 const PATIENCE: u32 = 1_000;
+const LEAST_PATIENCE: u32 = 50;
 /// Points that one task passes in a row where nothing has changed for long: each has its turn then, so
 /// that it can be said that nothing will.
 const TURN: u32 = 50;
-/// How often a task lets others run, of whom none can, before the clocks go on to the next moment.
-const IDLE: u32 = 3;
+/// How often each task that can run looks for something that does not change, before the clocks go on to
+/// the next moment that somebody waits for.
+const POLLS: u32 = 100;
 /// Looks at the clock with nothing between them before others are let run.
 const LOOKS: u32 = 50;
-/// A wait that ends later than this from now, in nanoseconds, never ends early: nobody relies on a
-/// second being too short.
-const SOON: u64 = 500_000_000;
+/// How often the time that a look at the clock takes is doubled while nothing changes.
+const DOUBLED: u32 = 13;
+/// A wait that ends later than this from now, in nanoseconds, never ends early: nobody relies on it being
+/// too short.
+const SOON: u64 = 90_000_000;
 /// Of so many waits one may end early, one for no reason.
 const EARLY: u64 = 4;
 const SPURIOUS: u64 = 16;
@@ -74,6 +79,12 @@ struct Task {
     wait: Wait,
     operation: Operation,
     handle: usize,
+    /// How often it has looked for something, or let others run, since change number `polled_after`.
+    polls: u32,
+    polled_after: u64,
+    /// How often it has looked at the clock since change number `looked_after`.
+    looks: u32,
+    looked_after: u64,
 }
 
 impl Task {
@@ -93,7 +104,25 @@ impl Task {
             },
             operation: Operation::UNKNOWN,
             handle: 0,
+            polls: 0,
+            polled_after: 0,
+            looks: 0,
+            looked_after: 0,
         }
+    }
+
+    /// Counts what it is about to do, if it only looks; `changes` is how often something has changed.
+    fn polls(&mut self, operation: &Operation, changes: u64) {
+        if self.polled_after != changes {
+            (self.polls, self.polled_after) = (0, changes);
+        }
+        let looks = matches!(operation.what, What::Yield | What::Load | What::TryLock | What::Update);
+        self.polls += u32::from(looks || operation.yields);
+    }
+
+    /// Whether it has looked so often that only others, or time, can bring what it looks for.
+    fn is_polling(&self, changes: u64) -> bool {
+        self.polled_after == changes && self.polls >= POLLS
     }
 }
 
@@ -110,10 +139,16 @@ pub(super) struct State {
     waits: u64,
     /// The step of the last change that others could notice.
     last_change: u64,
+    /// How many changes there were.
+    changes: u64,
+    /// The step at which a task last waited, was woken, began or ended.
+    last_turn: u64,
+    /// Whether a task has looked at the clock since the last change.
+    clock_was_asked: bool,
     /// Who was chosen last, and how often in a row.
     last: usize,
     in_a_row: u32,
-    idle: u32,
+    patience: u32,
     /// How often the clock was looked at since the last point.
     looks: u32,
     /// Length of the log.
@@ -143,9 +178,12 @@ static STATE: Shared = Shared(UnsafeCell::new(State {
     preemptions: 0,
     waits: 0,
     last_change: 0,
+    changes: 0,
+    last_turn: 0,
+    clock_was_asked: false,
     last: NOBODY,
     in_a_row: 0,
-    idle: 0,
+    patience: PATIENCE,
     looks: 0,
     logged: 0,
     told: 0,
@@ -175,7 +213,9 @@ impl State {
     pub(super) fn point(me: usize, operation: Operation) {
         let caller = if operation.place & 1 == 1 { super::callers()[0] } else { 0 };
         let operation = Operation { spot: spot(operation.place as u64, caller), ..operation };
-        State::get().tasks[me].operation = operation;
+        let state = State::get();
+        state.tasks[me].operation = operation;
+        state.tasks[me].polls(&operation, state.changes);
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);
         State::get().tell(me, operation.what);
@@ -212,12 +252,22 @@ impl State {
 
     pub(super) fn changed(&mut self) {
         self.last_change = self.steps;
+        self.changes += 1;
+        self.clock_was_asked = false;
     }
 
-    /// Who looks again and again waits for the time to come: others are let run now and then.
+    /// Who looks again and again waits for the time to come: it comes faster and faster while nothing else
+    /// happens, and others are let run now and then.
     pub(super) fn look_at_clock(me: usize) -> u64 {
         let state = State::get();
-        state.clock += clock::POINT;
+        let changes = state.changes;
+        let task = &mut state.tasks[me];
+        if task.looked_after != changes {
+            (task.looks, task.looked_after) = (0, changes);
+        }
+        task.looks += 1;
+        state.clock += clock::POINT << (task.looks / 4).min(DOUBLED);
+        state.clock_was_asked = true;
         state.looks += 1;
         if state.looks > LOOKS {
             State::point(me, Operation::YIELD);
@@ -233,6 +283,7 @@ impl State {
     /// Waits for a wake at the address or the moment; false if that came first.
     pub(super) fn wait(me: usize, address: usize, bits: u32, until: Option<u64>) -> bool {
         let state = State::get();
+        state.last_turn = state.steps;
         state.begin_wait(me, address, bits, until);
         state.tell(me, What::Blocks);
         State::hand_on(me, false);
@@ -278,6 +329,7 @@ impl State {
             woken += 1;
         }
         if woken > 0 {
+            self.last_turn = self.steps;
             self.changed();
         }
         woken
@@ -291,6 +343,7 @@ impl State {
         self.count += 1;
         serve::tally().born(child, me);
         serve::strategies().spawned(me, child);
+        self.last_turn = self.steps;
         self.changed();
         Ticket(child)
     }
@@ -397,8 +450,13 @@ impl State {
         if self.steps > serve::max_steps() {
             self.give_up(me);
         }
-        let yields = yields || self.in_a_row >= PATIENCE;
-        let (found, runnable) = self.find_candidates(me, yields);
+        let (found, runnable) = self.find_candidates();
+        let is_out_of_patience = self.in_a_row >= self.patience;
+        if is_out_of_patience {
+            self.in_a_row = 0;
+            self.patience = (self.patience / 2).max(LEAST_PATIENCE);
+        }
+        let yields = yields || is_out_of_patience;
         if runnable == 0 {
             self.deadlock();
         }
@@ -462,10 +520,10 @@ impl State {
 
     /// Fills in the candidates; gives how many they are, and how many of them can run without any wait
     /// being cut short. Lets time pass if none can.
-    fn find_candidates(&mut self, me: usize, yields: bool) -> (usize, usize) {
+    fn find_candidates(&mut self) -> (usize, usize) {
         loop {
             let next_moment = self.release_due();
-            let (mut found, mut runnable) = (0, 0);
+            let (mut found, mut runnable, mut polling) = (0, 0, 0);
             for (task, state) in self.tasks[..self.count].iter().enumerate() {
                 let how = match state.status {
                     Status::Runnable => How::Run,
@@ -474,16 +532,25 @@ impl State {
                     _ => continue,
                 };
                 runnable += usize::from(how == How::Run);
+                polling += usize::from(how == How::Run && state.is_polling(self.changes));
                 self.candidates[found] = Candidate { task, how, operation: state.operation };
                 found += 1;
             }
-            let alone = yields && runnable == 1 && self.tasks[me].status == Status::Runnable;
-            self.idle = if alone { self.idle + 1 } else { 0 };
-            if next_moment == u64::MAX || (runnable > 0 && self.idle <= IDLE) {
+            if next_moment == u64::MAX {
                 return (found, runnable);
             }
-            self.idle = 0;
-            self.clock = self.clock.max(next_moment);
+            let left = next_moment.saturating_sub(self.clock);
+            if runnable == polling {
+                // All wait for time, or for who waits for it.
+                self.clock += left;
+                self.changes += 1;
+                continue;
+            }
+            if self.steps - self.last_turn > serve::max_steps() / 4 {
+                // They change something, but get nowhere.
+                self.clock += left / 1_000;
+            }
+            return (found, runnable);
         }
     }
 
@@ -515,9 +582,14 @@ impl State {
     }
 
     fn give_up(&self, me: usize) -> ! {
-        serve::say_where(self.tasks[me].operation.place);
-        if self.steps - self.last_change > serve::max_steps() / 2 {
-            let place = self.tasks[me].operation.place;
+        let place = self.tasks[me].operation.place;
+        serve::say_where(place);
+        if self.races > 0 {
+            self.end(Ending::Race, self.race);
+        }
+        let waits_for_time = |task: &Task| task.status == Status::Waiting && task.wait.until != u64::MAX;
+        let may_go_on = self.clock_was_asked || self.tasks[..self.count].iter().any(waits_for_time);
+        if !may_go_on && self.steps - self.last_change > serve::max_steps() / 2 {
             self.end(Ending::Livelock, mix(place as u64));
         }
         self.end(Ending::StepBound, 3);
