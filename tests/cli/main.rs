@@ -5,6 +5,7 @@ mod analyze;
 mod bad_input;
 mod cargo;
 mod endings;
+mod explore;
 mod memory;
 mod project;
 mod signals;

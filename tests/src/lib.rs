@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+pub mod fixture;
 pub mod mark;
 pub mod normal;
 pub mod outcome;

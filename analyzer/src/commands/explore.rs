@@ -45,7 +45,7 @@ struct Options {
     #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Exploration")]
     shard: Option<(u64, u64)>,
     /// Most steps of a schedule
-    #[arg(long, value_name = "N", default_value_t = 100_000, help_heading = "Exploration")]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1000..), help_heading = "Exploration")]
     max_steps: u64,
     /// No wait ends before its time
     #[arg(long, help_heading = "Exploration")]
@@ -228,11 +228,13 @@ pub(super) fn summary(parts: &[Part]) -> String {
     let executions: u64 = tests().map(|test| test.executions).sum();
     let passed = count("passed") + count("sequential") + count("exhausted");
     let (failed, skipped, unfinished) = (count("failed"), count("skipped"), count("unfinished"));
-    let all = tests().count();
+    let (all, executions) = (counted(tests().count() as u64, "test"), counted(executions, "schedule"));
     let unfinished = if unfinished > 0 { format!(", {unfinished} without an end") } else { String::new() };
-    format!(
-        "{all} tests under {executions} schedules: {passed} passed, {failed} failed, {skipped} skipped{unfinished}"
-    )
+    format!("{all} under {executions}: {passed} passed, {failed} failed, {skipped} skipped{unfinished}")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

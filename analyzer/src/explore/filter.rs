@@ -55,7 +55,8 @@ impl Filter {
     pub fn takes(&self, test: &Test) -> bool {
         let is_meant = |name: &String| if self.exact { test.name == *name } else { test.name.contains(name) };
         let is_ignored = test.flags & TEST_IGNORED != 0;
-        let is_due = if self.ignored { is_ignored } else { self.include_ignored || !is_ignored };
+        // libtest lists what it would then report as ignored.
+        let is_due = if self.ignored { is_ignored } else { self.include_ignored || self.list || !is_ignored };
         is_due
             && test.flags & TEST_OTHER == 0
             && (self.names.is_empty() || self.names.iter().any(is_meant))
@@ -85,6 +86,8 @@ mod tests {
         assert_eq!(taken("one"), ["a::one"]);
         assert_eq!(taken("one --include-ignored"), ["a::one", "b::one"]);
         assert_eq!(taken("--ignored"), ["b::one"]);
+        assert_eq!(taken("--list"), ["a::one", "a::ten", "b::one"]);
+        assert_eq!(taken("--list --ignored"), ["b::one"]);
         assert_eq!(taken("--exact one"), [""; 0]);
         assert_eq!(taken("--exact a::one"), ["a::one"]);
         assert_eq!(taken("--skip ten --test-threads 4"), ["a::one"]);

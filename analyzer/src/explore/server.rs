@@ -17,7 +17,10 @@ use crate::explore::control::{ControlFile, Test};
 /// How long an execution may make no step before it is ended, in real time.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an execution may take in all, in real time.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(30);
+/// How much of a processor it must have had after that time, if it does not wait in the kernel: on a busy
+/// machine it may not have had its turn.
+const TURN: Duration = Duration::from_secs(1);
 /// How long a process may take until it serves.
 const START: Duration = Duration::from_secs(30);
 
@@ -344,16 +347,14 @@ struct Watch {
     steps: u64,
     since: Instant,
     began: Instant,
+    /// What it had had of a processor when patience came to its end.
+    spent: Option<Duration>,
 }
 
 impl Watch {
     fn new(control: &ControlFile) -> Watch {
-        Watch {
-            execution: control.execution.load(Acquire),
-            steps: 0,
-            since: Instant::now(),
-            began: Instant::now(),
-        }
+        let (execution, now) = (control.execution.load(Acquire), Instant::now());
+        Watch { execution, steps: 0, since: now, began: now, spent: None }
     }
 
     fn look(&mut self, control: &ControlFile) {
@@ -364,20 +365,33 @@ impl Watch {
         }
         let is_slow = self.began.elapsed() > LONGEST;
         if steps != self.steps && !is_slow {
-            (self.steps, self.since) = (steps, Instant::now());
+            (self.steps, self.since, self.spent) = (steps, Instant::now(), None);
             return;
         }
         let child = control.child.load(Acquire);
         if child == 0 || (self.since.elapsed() < PATIENCE && !is_slow) {
             return;
         }
+        let calls = calls_of(child);
+        let what = if calls.iter().all(|call| call == "futex") && !calls.is_empty() {
+            "all of its threads wait for each other".to_owned()
+        } else if calls.iter().any(|call| call == RUNS) {
+            let spent = spent_by(child);
+            if !is_slow && spent < *self.spent.get_or_insert(spent) + TURN {
+                return;
+            }
+            "it runs without a pause".to_owned()
+        } else {
+            let calls: Vec<&str> = calls.iter().map(String::as_str).filter(|call| *call != "futex").collect();
+            format!("waits in {}", calls.join(", "))
+        };
         control.ending.store(Ending::Hung as u32, Release);
         let slow = if is_slow {
-            format!("one execution takes more than {} s; it ", LONGEST.as_secs())
+            format!("one execution takes more than {} s; ", LONGEST.as_secs())
         } else {
             String::new()
         };
-        control.set_message(&format!("\n{slow}{}", waits_in(child)));
+        control.set_message(&format!("\n{slow}{what}"));
         self.began = Instant::now();
         // SAFETY: the process is a child of the serving one, which waits for it.
         unsafe { libc::kill(child.cast_signed(), libc::SIGKILL) };
@@ -385,18 +399,26 @@ impl Watch {
     }
 }
 
-/// In which system calls the threads of a process are.
-fn waits_in(process: u32) -> String {
+/// Of a thread that is in no system call.
+const RUNS: &str = "no system call";
+
+/// The system calls that the threads of a process are in, each once.
+fn calls_of(process: u32) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let mut calls: Vec<String> =
-        tasks.filter_map(|task| call_of(&task.path())).filter(|call| call != "futex").collect();
+    let mut calls: Vec<String> = tasks.filter_map(|task| call_of(&task.path())).collect();
     calls.sort();
     calls.dedup();
-    if calls.is_empty() {
-        "it runs without a pause".to_owned()
-    } else {
-        format!("waits in {}", calls.join(", "))
-    }
+    calls
+}
+
+/// What a process has had of a processor.
+fn spent_by(process: u32) -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name, which may have anything in it: `utime` and `stime` are the 12th and 13th.
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+    TICK * ticks
 }
 
 fn call_of(task: &Path) -> Option<String> {
@@ -419,8 +441,9 @@ fn call_of(task: &Path) -> Option<String> {
     ];
     let text = fs::read_to_string(task.join("syscall")).ok()?;
     let number = text.split_whitespace().next()?;
-    if number == "running" {
-        return None;
+    // The second is that of one that waits for memory.
+    if number == "running" || number == "-1" {
+        return Some(RUNS.to_owned());
     }
     let known = CALLS.iter().find(|(known, _)| *known == number);
     Some(known.map_or_else(|| format!("system call {number}"), |(_, name)| (*name).to_owned()))

@@ -60,10 +60,13 @@ impl Condvar {
         // SAFETY: the caller's promise.
         unsafe { mutex.unlock(place) };
         #[cfg(snag_explore)]
-        crate::engine::controlled::may_wake_spuriously();
+        crate::engine::controlled::may_wake_spuriously(true);
         let waited = self.raw.block(&waiter, deadline.as_ref(), || {
             record(Kind::WaitEnd, Mode::Wait, flags.and(Flags::TIMED_OUT), object, place, 0);
         });
+        // It may have been notified already, and have waited for nothing.
+        #[cfg(snag_explore)]
+        crate::engine::controlled::may_wake_spuriously(false);
         if let Waited::Notified(number) = waited {
             record(Kind::WaitEnd, Mode::Wait, flags, object, place, number);
         }

@@ -122,10 +122,10 @@ pub(crate) fn wait_until(address: usize, until: Option<u64>) -> bool {
     me().is_none_or(|me| State::wait(me, address, u32::MAX, until))
 }
 
-/// The next wait of the calling thread may end for no reason, as one for a condvar may.
-pub(crate) fn may_wake_spuriously() {
-    if me().is_some() {
-        State::get().may_be_spurious();
+/// Whether waits of the calling thread may end for no reason from now on, as one for a condvar may.
+pub(crate) fn may_wake_spuriously(may: bool) {
+    if let Some(me) = me() {
+        State::get().may_be_spurious(me, may);
     }
 }
 

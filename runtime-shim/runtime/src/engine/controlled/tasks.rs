@@ -76,6 +76,8 @@ struct Task {
     woken: bool,
     /// Whether its end was waited for: the handle may mean another thread now.
     joined: bool,
+    /// Its waits may end for no reason now.
+    may_be_spurious: bool,
     wait: Wait,
     operation: Operation,
     handle: usize,
@@ -94,6 +96,7 @@ impl Task {
             status: Status::Unborn,
             woken: false,
             joined: false,
+            may_be_spurious: false,
             wait: Wait {
                 address: 0,
                 bits: 0,
@@ -159,8 +162,6 @@ pub(super) struct State {
     leaving: u32,
     races: u32,
     race: u64,
-    /// The next wait may end for no reason.
-    may_be_spurious: bool,
 }
 
 struct Shared(UnsafeCell<State>);
@@ -190,7 +191,6 @@ static STATE: Shared = Shared(UnsafeCell::new(State {
     leaving: 0,
     races: 0,
     race: 0,
-    may_be_spurious: false,
 }));
 
 impl State {
@@ -311,8 +311,7 @@ impl State {
             may_be_early: until != u64::MAX
                 && until.saturating_sub(self.clock) < SOON
                 && invents(flags::EARLY_TIMEOUTS, EARLY),
-            may_be_spurious: core::mem::take(&mut self.may_be_spurious)
-                && invents(flags::SPURIOUS_WAKES, SPURIOUS),
+            may_be_spurious: task.may_be_spurious && invents(flags::SPURIOUS_WAKES, SPURIOUS),
         };
         task.status = Status::Waiting;
     }
@@ -399,9 +398,9 @@ impl State {
         self.race = self.race.wrapping_add(mix(now as u64) ^ mix(!(earlier as u64)));
     }
 
-    /// The wait that comes next may end for no reason.
-    pub(super) fn may_be_spurious(&mut self) {
-        self.may_be_spurious = true;
+    /// Whether waits of the task may end for no reason from now on.
+    pub(super) fn may_be_spurious(&mut self, me: usize, may: bool) {
+        self.tasks[me].may_be_spurious = may;
     }
 
     /// Decides who runs next, and gives the baton on; comes back when `me` is to run again, or at once if

@@ -1,0 +1,96 @@
+//! One exploration of one fixture, held against what the fixture says.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use snag_tests::fixture::Fixture;
+use snag_tests::outcome::{Outcome, run_for};
+use snag_tests::{snag, target_folder};
+
+/// No exploration takes longer, its build and the wait for other builds included, for every thousand
+/// schedules.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Schedules of a program in which something must be found.
+const UNTIL_FOUND: u64 = 1000;
+/// Schedules of a program in which nothing may be found, if `SNAG_ITERATIONS` says nothing else.
+const WITHOUT: u64 = 100;
+/// Preemptions that a schedule may need.
+const FEW: u64 = 3;
+
+/// Explores a fixture, and says what is not as it should be.
+pub fn explored(fixture: &Fixture) -> Result<(), String> {
+    let has_bug = !fixture.marks.is_empty();
+    let iterations = if has_bug { UNTIL_FOUND } else { iterations_without()? };
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = folder.path().join("report.json");
+    let mut command = snag(fixture.folder.parent().unwrap_or(&fixture.folder));
+    command.args(["explore", "--package", &fixture.name, "--bin", &fixture.name]);
+    command.args(["--iterations", &iterations.to_string(), "--format", "json", "--output"]).arg(&file);
+    command.env("CARGO_TARGET_DIR", target_folder("fixtures"));
+    let limit = LIMIT * u32::try_from(iterations.div_ceil(1000)).unwrap_or(u32::MAX);
+    let outcome =
+        run_for(&mut command, limit).map_err(|error| format!("failed to run cargo-snag: {error}"))?;
+    let fail = |problems: &str| {
+        let Outcome { stdout, stderr, .. } = &outcome;
+        format!("{problems}\n--- stdout ---\n{stdout}\n--- stderr ---\n{stderr}")
+    };
+    if outcome.timed_out {
+        return Err(fail("the exploration did not end"));
+    }
+    let text = fs::read_to_string(&file).map_err(|error| fail(&format!("no report: {error}")))?;
+    let report: Value = serde_json::from_str(&text).map_err(|error| fail(&format!("{error} in {text}")))?;
+    let findings = report["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut problems =
+        if has_bug { without_rule(fixture, findings)? } else { false_alarms(findings, &outcome.stderr) };
+    let is_denied = findings.iter().any(|finding| finding["certainty"] != "potential");
+    if outcome.code() != i32::from(is_denied) {
+        problems.push(format!("the exit code is {}", outcome.code()));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(fail(&problems.join("\n"))) }
+}
+
+fn iterations_without() -> Result<u64, String> {
+    match env::var("SNAG_ITERATIONS") {
+        Ok(text) => text.parse().map_err(|_| format!("SNAG_ITERATIONS is a number, not {text:?}")),
+        Err(_) => Ok(WITHOUT),
+    }
+}
+
+/// Marks of whose rules none was found, and schedules that are larger than they need be.
+fn without_rule(fixture: &Fixture, findings: &[Value]) -> Result<Vec<String>, String> {
+    let missing = fixture.marks.iter().filter(|mark| !findings.iter().any(|finding| mark.names(finding)));
+    let mut problems: Vec<_> = missing.map(|mark| format!("not found: {mark}")).collect();
+    for finding in findings {
+        let Some(file) = finding["schedule"].as_str() else { continue };
+        let preemptions = preemptions_of(Path::new(file))?;
+        if preemptions > FEW {
+            problems.push(format!("{}: {preemptions} preemptions in {file}", finding["rule"]));
+        }
+    }
+    Ok(problems)
+}
+
+fn preemptions_of(file: &Path) -> Result<u64, String> {
+    let failed = |what: String| format!("{}: {what}", file.display());
+    let text = fs::read(file).map_err(|error| failed(error.to_string()))?;
+    let schedule: Value = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+    schedule["preemptions"].as_u64().ok_or_else(|| failed("no number of preemptions".to_owned()))
+}
+
+/// What is found where nothing is to be found.
+fn false_alarms(findings: &[Value], said: &str) -> Vec<String> {
+    let certain = findings.iter().filter(|finding| finding["certainty"] != "potential");
+    let mut problems: Vec<_> = certain
+        .map(|finding| {
+            format!("found {} ({}): {}", finding["rule"], finding["certainty"], finding["message"])
+        })
+        .collect();
+    if !said.lines().any(|line| line.starts_with("test main ... ok (")) {
+        problems.push("it did not pass".to_owned());
+    }
+    problems
+}

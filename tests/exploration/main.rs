@@ -1,0 +1,38 @@
+//! Exploration of the fixtures that are programs, through the real `cargo snag explore`.
+//!
+//! A fixture with marks passes if each mark's rule is among the findings, whatever the run of `cargo snag
+//! run` would have shown of it, and if each schedule that is kept needs few preemptions. One without marks
+//! passes if there is no finding but potential ones. `SNAG_ITERATIONS=10000` explores those longer;
+//! `SNAG_REPEAT` is not needed, since the same seed is the same exploration.
+
+mod check;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use snag_tests::fixture::{Fixture, Run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let root = snag_tests::repository().join("fixtures");
+    let fixtures = match Fixture::load_all(&root) {
+        Ok(fixtures) => fixtures,
+        Err(error) => {
+            eprintln!("failed to load the fixtures: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let programs = fixtures.into_iter().filter(|fixture| fixture.run == Run::Program);
+    let trials = programs.map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A deadlock of `parking_lot`'s locks ends the exploration, and is told as no more than a wait for ever.
+const NOT_YET: [&str; 1] = ["parking_lot_inversion"];
+
+fn trial(fixture: Fixture) -> Trial {
+    let name = fixture.name.clone();
+    let is_due = !NOT_YET.contains(&&*fixture.name);
+    let explore = move || check::explored(&fixture).map_err(Failed::from);
+    Trial::test(name, explore).with_ignored_flag(!is_due)
+}
