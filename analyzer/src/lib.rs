@@ -16,4 +16,5 @@ pub mod names;
 pub mod overlay;
 pub mod reporters;
 pub mod run;
+pub mod source_model;
 pub mod sources;

@@ -1,0 +1,4 @@
+//! The source model.
+pub mod extract;
+pub mod facts;
+pub mod nesting;
