@@ -11,6 +11,7 @@ pub mod explain;
 pub mod explore;
 pub mod finding;
 pub mod gate;
+pub mod lints;
 pub mod model;
 pub mod names;
 pub mod overlay;

@@ -293,8 +293,8 @@ pub enum Fate {
 /// A step of a function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
-    /// A block: variables bound in it end with it.
-    Scope(Vec<Op>),
+    /// A block: these variables end with it.
+    Scope(Vec<LocalId>, Vec<Op>),
     /// Temporaries made in it end with it.
     Temps(Vec<Op>),
     /// Temporaries of the surrounding [`Op::Temps`] end here.

@@ -97,9 +97,9 @@ impl<'a> Walk<'a> {
         let names = self.scope.len();
         let mut value = T::default();
         let ops = self.collect(|inner| value = walk(inner));
-        self.scope.truncate(names);
+        let ended = self.scope.split_off(names).into_iter().map(|(_, id)| id).collect();
         if !ops.is_empty() {
-            self.push(Op::Scope(ops));
+            self.push(Op::Scope(ended, ops));
         }
         value
     }

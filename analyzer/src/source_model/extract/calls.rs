@@ -184,7 +184,7 @@ fn first_of(func: &Syntax) -> Option<&syn::Ident> {
 fn mentioned_locals(ops: &[Op], function: &Function, found: &mut Vec<u32>) {
     for op in ops {
         match op {
-            Op::Scope(inner) | Op::Temps(inner) | Op::Loop(inner) => mentioned_locals(inner, function, found),
+            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) => mentioned_locals(inner, function, found),
             Op::Assign(local, inner) => {
                 found.push(*local);
                 mentioned_locals(inner, function, found);
@@ -238,13 +238,13 @@ pub(super) fn prune(function: &mut Function) {
 fn prune_ops(ops: &mut Vec<Op>) {
     for op in ops.iter_mut() {
         match op {
-            Op::Scope(inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => prune_ops(inner),
+            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => prune_ops(inner),
             Op::Branch(ways) => ways.iter_mut().for_each(prune_ops),
             _ => {}
         }
     }
     ops.retain(|op| match op {
-        Op::Scope(inner) | Op::Temps(inner) | Op::Loop(inner) => !inner.is_empty(),
+        Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) => !inner.is_empty(),
         Op::Branch(ways) => ways.iter().any(|way| !way.is_empty()),
         _ => true,
     });
@@ -252,7 +252,7 @@ fn prune_ops(ops: &mut Vec<Op>) {
 
 fn does_something(op: &Op) -> bool {
     match op {
-        Op::Scope(inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
+        Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
             inner.iter().any(does_something)
         }
         Op::Branch(ways) => ways.iter().flatten().any(does_something),
