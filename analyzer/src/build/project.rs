@@ -18,6 +18,8 @@ pub struct Project {
     pub workspace_root: PathBuf,
     /// Cargo's target folder.
     pub target_directory: PathBuf,
+    /// Folders of its packages.
+    pub packages: Vec<PathBuf>,
     /// Crates that its manifest asks to leave with the real std.
     pub plain: Vec<String>,
     /// What its manifests ask not to report.
@@ -57,7 +59,9 @@ impl Project {
             None => metadata.target_directory.clone().into(),
         };
         let (plain, ignore) = (plain_crates(&metadata), ignored(&metadata)?);
-        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, plain, ignore })
+        let manifests = metadata.packages.iter().map(|package| package.manifest_path.as_std_path());
+        let packages = manifests.filter_map(|path| Some(path.parent()?.to_owned())).collect();
+        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, packages, plain, ignore })
     }
 }
 

@@ -98,6 +98,7 @@ pub fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result
             threads: execution.thread_ids().count() as u64,
             processes: execution.processes.len() as u64,
             memory: execution.memory.stats(),
+            source: None,
         });
     }
     let Recording { meta, warnings: of_run, .. } = recording;
@@ -111,5 +112,5 @@ pub fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result
         1 => warnings.push("1 finding is left out, as `ignore` in the manifest asks".to_owned()),
         count => warnings.push(format!("{count} findings are left out, as `ignore` in the manifest asks")),
     }
-    Ok(Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings })
+    Ok(Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings, fixes: Vec::new() })
 }

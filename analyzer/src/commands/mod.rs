@@ -13,6 +13,7 @@ pub mod confirm;
 pub mod demo;
 pub mod explain;
 pub mod explore;
+pub mod lint;
 pub mod merge;
 pub mod progress;
 pub mod record;
@@ -62,6 +63,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &confirm::Confirm,
     &merge::Merge,
     &analyze::Analyze,
+    &lint::Lint,
     &explain::Explain,
     &demo::Demo,
     &sysroot::PrintSysroot,

@@ -169,6 +169,7 @@ pub(super) fn report_of(parts: &[Part], id: &str) -> Report {
         findings,
         stats,
         warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
+        fixes: Vec::new(),
     }
 }
 

@@ -20,6 +20,9 @@ impl Lint for AtomicLoadThenStore {
 
     fn check(&self, model: &Model<'_>) -> Vec<Draft> {
         let mut found = Vec::new();
+        if has_turns(model) {
+            return found;
+        }
         for (id, steps) in all_steps(model, false) {
             if model.linked().function(id).exclusive_self {
                 continue;
@@ -62,6 +65,22 @@ impl Lint for AtomicLoadThenStore {
         }
         found
     }
+}
+
+/// Whether threads of the package wait for each other in loops on atomics that order what they do: such a hand-made lock
+/// may keep the two operations together.
+fn has_turns(model: &Model<'_>) -> bool {
+    all_steps(model, false).any(|(id, steps)| {
+        let pauses = |step: &Step| {
+            let path = model.external_call(id, step.expr).unwrap_or_default();
+            step.loops > 0 && ["::yield_now", "::spin_loop"].iter().any(|end| path.ends_with(end))
+        };
+        let acquires = |step: &Step| {
+            let read = atomics::operation(model, id, step).filter(|read| step.loops > 0 && read.method == "load");
+            read.is_some_and(|read| read.args.first().is_some_and(|&ordering| !atomics::is_relaxed(model, id, ordering)))
+        };
+        steps.iter().any(pauses) && steps.iter().any(acquires)
+    })
 }
 
 /// Whether a lock is held from the one to the other.

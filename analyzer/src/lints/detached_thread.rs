@@ -7,6 +7,8 @@
 use crate::finding::Certainty;
 use crate::lints::{Draft, Lint, all_steps, site, threads};
 use crate::source_model::facts::Fate;
+use crate::source_model::flow::Step;
+use crate::source_model::link::ItemId;
 use crate::source_model::model::{Deed, Model};
 use crate::source_model::packages::RootKind;
 
@@ -34,6 +36,10 @@ impl Lint for DetachedThread {
                     model.types.of(id, receiver).external() != Some("Builder")
                 });
                 let Some(body) = threads::body(model, id, step).filter(|_| !is_scoped) else { continue };
+                let last = steps.iter().rfind(|inner| inner.closure == Some(body));
+                if last.is_some_and(|last| tells_of_its_end(model, id, last)) {
+                    continue;
+                }
                 let locks = steps.iter().filter(|inner| inner.closure == Some(body)).find_map(|inner| {
                     let effects = model.effects_of(id, inner);
                     let taken = effects.into_iter().find_map(|effect| match effect.what {
@@ -55,4 +61,10 @@ impl Lint for DetachedThread {
         }
         found
     }
+}
+
+/// Whether the last step of a thread is one that somebody may wait for.
+fn tells_of_its_end(model: &Model<'_>, id: ItemId, last: &Step) -> bool {
+    let call = model.method_call(id, last.expr);
+    call.is_some_and(|(_, method, _)| matches!(method, "send" | "notify_one" | "notify_all" | "wait" | "unpark" | "store"))
 }

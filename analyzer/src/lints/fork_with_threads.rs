@@ -8,7 +8,7 @@ use crate::finding::Certainty;
 use crate::lints::{Draft, Lint, all_steps, site, threads};
 use crate::source_model::flow::Step;
 use crate::source_model::link::ItemId;
-use crate::source_model::model::{Deed, Model};
+use crate::source_model::model::{Deed, Model, THREAD_END};
 
 pub(super) struct ForkWithThreads;
 
@@ -55,10 +55,10 @@ fn starts(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
     }
     let effects = model.effects_of(id, step);
     let spawns = effects.iter().any(|effect| matches!(effect.what, Deed::Spawn));
-    spawns && !effects.iter().any(|effect| matches!(effect.what, Deed::Block("the end of a thread")))
+    spawns && !effects.iter().any(|effect| matches!(effect.what, Deed::Block(THREAD_END)))
 }
 
 fn joins(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
     let by_name = model.method_call(id, step.expr).is_some_and(|(_, method, args)| method == "join" && args.is_empty());
-    by_name || model.effects_of(id, step).iter().any(|effect| matches!(effect.what, Deed::Block("the end of a thread")))
+    by_name || model.effects_of(id, step).iter().any(|effect| matches!(effect.what, Deed::Block(THREAD_END)))
 }

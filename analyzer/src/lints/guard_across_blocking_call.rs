@@ -9,7 +9,7 @@ use crate::lints::{Draft, Lint, all_steps, site, site_of};
 use crate::source_model::facts::{Expr, ExprId};
 use crate::source_model::flow::{Held, Step, What};
 use crate::source_model::link::ItemId;
-use crate::source_model::model::{Deed, Model};
+use crate::source_model::model::{Deed, Model, SLEEP};
 use crate::source_model::types::Flavor;
 
 pub(super) struct GuardAcrossBlockingCall;
@@ -29,7 +29,9 @@ impl Lint for GuardAcrossBlockingCall {
                     // Whether a wait in a called function gives up this very guard is not known.
                     let inner_wait = on == "a condvar" && !matches!(step.what, What::Wait(_));
                     let Some(held) = step.held.iter().find(|held| counts(model, id, step, held)) else { continue };
-                    if inner_wait || seen.contains(&held.at) {
+                    // A sleep in a loop polls for something; that may be what the lock is for.
+                    let polls = on == SLEEP && step.loops > 0;
+                    if inner_wait || polls || seen.contains(&held.at) {
                         continue;
                     }
                     seen.push(held.at);

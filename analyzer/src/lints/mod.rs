@@ -9,6 +9,7 @@
 mod atomic_load_then_store;
 mod atomics;
 mod check_then_act;
+pub mod checking;
 mod condvar_wait_without_loop;
 mod detached_thread;
 mod double_lock;

@@ -25,9 +25,13 @@ impl Lint for OnceReentrancy {
         let mut found = Vec::new();
         for (id, steps) in all_steps(model, true) {
             for step in steps.iter() {
-                let Some((place, closure)) = initialises(model, id, step) else { continue };
-                let own: Vec<&Step> = steps.iter().filter(|inner| inner.closure == Some(closure)).collect();
-                if let Some((again, via)) = comes_back(model, id, &own, &place, 0) {
+                let Some((place, by)) = initialises(model, id, step) else { continue };
+                let (within, own) = match by {
+                    By::Closure(closure) => (id, steps.iter().filter(|inner| inner.closure == Some(closure)).cloned().collect()),
+                    By::Function(target) => (target, outside_closures(model, target)),
+                };
+                let own: Vec<&Step> = own.iter().collect();
+                if let Some((again, via)) = comes_back(model, within, &own, &place, 0) {
                     found.push(draft(model, id, &place, site(id, step), again, &via));
                 }
             }
@@ -37,8 +41,18 @@ impl Lint for OnceReentrancy {
     }
 }
 
+/// What initialises.
+enum By {
+    Closure(u32),
+    Function(ItemId),
+}
+
+fn outside_closures(model: &Model<'_>, id: ItemId) -> Vec<Step> {
+    model.steps(id).iter().filter(|step| !step.deferred).cloned().collect()
+}
+
 /// `once.call_once(closure)`, `cell.get_or_init(closure)`: the object and the closure.
-fn initialises(model: &Model<'_>, id: ItemId, step: &Step) -> Option<(Place, u32)> {
+fn initialises(model: &Model<'_>, id: ItemId, step: &Step) -> Option<(Place, By)> {
     let (receiver, method, args) = model.method_call(id, step.expr)?;
     if !matches!(method, "call_once" | "call_once_force" | "get_or_init" | "get_or_try_init") {
         return None;
@@ -46,11 +60,12 @@ fn initialises(model: &Model<'_>, id: ItemId, step: &Step) -> Option<(Place, u32
     let known = matches!(model.types.of(id, receiver).external(), Some("Once" | "OnceLock" | "OnceCell"))
         || wraps_once(model, id, receiver);
     let place = model.types.place(id, receiver);
-    let closure = args.iter().find_map(|&arg| match model.linked().function(id).exprs[arg as usize] {
-        Expr::Closure(closure) => Some(closure),
+    let by = args.iter().find_map(|&arg| match &model.linked().function(id).exprs[arg as usize] {
+        Expr::Closure(closure) => Some(By::Closure(*closure)),
+        Expr::Path(path) => model.types.target_of_path(id, path).map(By::Function),
         _ => None,
     })?;
-    (known && place.is_certain()).then_some((place, closure))
+    (known && place.is_certain()).then_some((place, by))
 }
 
 /// Whether it is a static whose written type is a `OnceLock` or the like.
@@ -76,8 +91,8 @@ fn comes_back(model: &Model<'_>, id: ItemId, steps: &[&Step], place: &Place, dep
             return Some((site(id, step), Vec::new()));
         }
         if let (What::Own(target), Root::Static(_)) = (&step.what, &place.root) {
-            let inner = model.steps(*target);
-            let own: Vec<&Step> = inner.iter().filter(|step| step.closure.is_none()).collect();
+            let inner = outside_closures(model, *target);
+            let own: Vec<&Step> = inner.iter().collect();
             if let Some((again, mut via)) = comes_back(model, *target, &own, place, depth + 1) {
                 via.insert(0, site(id, step));
                 return Some((again, via));

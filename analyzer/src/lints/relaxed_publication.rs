@@ -42,9 +42,11 @@ impl Lint for RelaxedPublication {
                 known.name = model.types.name_of(id, &operation.place, Some(&class), operation.receiver);
                 let Some(&ordering) = operation.args.last() else { continue };
                 let relaxed = atomics::is_relaxed(model, id, ordering);
-                let ordered = steps.iter().any(|step| is_fence(model, id, step)) || !step.held.is_empty();
+                let ordered = steps.iter().any(|step| is_fence(model, id, step));
                 match operation.method {
                     _ if ordered => known.ordered = true,
+                    // Under a lock the writer's lock orders it.
+                    "load" if !step.held.is_empty() => {}
                     "load" if relaxed => known.loads.push(site(id, step)),
                     "store" if relaxed && publishes(model, id, &operation.ty, &steps[..at]) => {
                         known.stores.push(site(id, step));

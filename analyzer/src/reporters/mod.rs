@@ -163,8 +163,9 @@ fn other() {
             run: "7".to_owned(),
             program: ProgramStatus { exit: Some(0), signal: None },
             findings: vec![inversion()],
-            stats: Stats { events: 12345, threads: 4, processes: 1, memory: None },
+            stats: Stats { events: 12345, threads: 4, processes: 1, ..Stats::default() },
             warnings: Vec::new(),
+            fixes: Vec::new(),
         }
     }
 

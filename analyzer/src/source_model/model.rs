@@ -15,6 +15,11 @@ use super::types::{Flavor, Ty, Types, see_through};
 
 /// Effects further down are not seen.
 const DEEPEST: usize = 6;
+/// What a join waits for.
+pub const THREAD_END: &str = "the end of a thread";
+/// What a sleep waits for.
+pub const SLEEP: &str = "a sleep";
+
 /// Of a function with more effects the first so many count.
 const MOST_EFFECTS: usize = 48;
 
@@ -197,7 +202,7 @@ impl<'a> Model<'a> {
     fn deed_of_other(&self, id: ItemId, step: &Step) -> Option<Deed> {
         if let Some(path) = self.external_call(id, step.expr) {
             return match path.as_str() {
-                "std::thread::sleep" | "std::thread::sleep_ms" => Some(Deed::Block("a sleep")),
+                "std::thread::sleep" | "std::thread::sleep_ms" => Some(Deed::Block(SLEEP)),
                 "std::thread::park" => Some(Deed::Block("an unpark")),
                 "std::thread::spawn" => Some(Deed::Spawn),
                 "libc::fork" | "nix::unistd::fork" => Some(Deed::Fork),
@@ -207,13 +212,16 @@ impl<'a> Model<'a> {
         }
         let (receiver, name, args) = self.method_call(id, step.expr)?;
         let of = see_through(self.types.of(id, receiver));
-        match (name, of.external()?, &of) {
-            ("join", "JoinHandle" | "ScopedJoinHandle", _) if args.is_empty() => Some(Deed::Block("the end of a thread")),
-            ("recv", "Receiver", Ty::External(_, Flavor::Blocking, _)) if args.is_empty() => {
-                Some(Deed::Block("a message"))
-            }
-            ("wait", "Barrier", Ty::External(_, Flavor::Blocking, _)) => Some(Deed::Block("a barrier")),
-            ("spawn", "Builder", _) => Some(Deed::Spawn),
+        // Nothing else is joined without an argument.
+        if name == "join" && args.is_empty() && of == Ty::Unknown {
+            return Some(Deed::Block(THREAD_END));
+        }
+        let blocking = matches!(of, Ty::External(_, Flavor::Blocking, _));
+        match (name, of.external()?) {
+            ("join", "JoinHandle" | "ScopedJoinHandle") if args.is_empty() => Some(Deed::Block(THREAD_END)),
+            ("recv", "Receiver") if args.is_empty() && blocking => Some(Deed::Block("a message")),
+            ("wait", "Barrier") if blocking => Some(Deed::Block("a barrier")),
+            ("spawn", "Builder") => Some(Deed::Spawn),
             _ => None,
         }
     }

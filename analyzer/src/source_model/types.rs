@@ -349,7 +349,7 @@ impl<'a> Types<'a> {
             ("clone" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "deref" | "deref_mut" | "to_owned" | "as_deref" | "into_inner" | "map_err" | "ok" | "get_ref" | "by_ref", _) => {
                 receiver
             }
-            ("spawn", Ty::Named(_) | Ty::Unknown) => Ty::Unknown,
+            ("name" | "stack_size", Ty::External(of, ..)) if of == "Builder" => receiver,
             ("spawn", Ty::External(of, ..)) if matches!(of.as_str(), "Builder" | "Scope") => join_handle(),
             _ => Ty::Unknown,
         }

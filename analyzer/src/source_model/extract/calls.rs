@@ -38,7 +38,8 @@ impl Walk<'_> {
             return self.add(Expr::Call(callee, args));
         };
         let text = name.to_string();
-        let wraps = matches!(text.as_str(), "Ok" | "Some") && call.args.len() == 1;
+        // What is in a `Some` of a variable can be taken out of it again, unseen.
+        let wraps = call.args.len() == 1 && (text == "Ok" || text == "Some" && fate == Fate::Returned);
         let word = self.builder.ident(name);
         let args = self.arguments(&call.args, if wraps { fate } else { Fate::Moved }, Some(word));
         let expr = self.add(Expr::Call(callee, args));

@@ -17,15 +17,17 @@ impl Walk<'_> {
         }
         let value = self.scope(|walk| {
             let mut value = None;
-            for stmt in &block.stmts {
-                value = walk.statement(stmt, fate);
+            for (at, stmt) in block.stmts.iter().enumerate() {
+                let is_last = at + 1 == block.stmts.len();
+                value = walk.statement(stmt, if is_last { Some(fate) } else { None });
             }
             value
         });
         value.unwrap_or_else(|| self.add(Expr::Unknown))
     }
 
-    fn statement(&mut self, stmt: &Stmt, fate: Fate) -> Option<ExprId> {
+    /// A statement; `fate` is that of the block's value if it is the last one.
+    fn statement(&mut self, stmt: &Stmt, fate: Option<Fate>) -> Option<ExprId> {
         match stmt {
             Stmt::Item(_) => None,
             Stmt::Local(local) => {
@@ -47,16 +49,23 @@ impl Walk<'_> {
                 if conditional(expr) {
                     return None;
                 }
-                if self.builder.edition >= Edition::Year2024 {
-                    return Some(self.temps(|walk| walk.expr(expr, fate)));
+                match fate {
+                    None => {
+                        self.temps(|walk| walk.expr(expr, Fate::Unused));
+                        None
+                    }
+                    Some(fate) if self.builder.edition >= Edition::Year2024 => {
+                        Some(self.temps(|walk| walk.expr(expr, fate)))
+                    }
+                    // Its temporaries outlive the block's variables.
+                    Some(fate) => Some(self.expr(expr, fate)),
                 }
-                Some(self.expr(expr, fate))
             }
             Stmt::Macro(call) => {
                 if condition(&call.attrs) == Condition::Other {
                     return None;
                 }
-                let value = self.temps(|walk| walk.macro_call(&call.mac, fate));
+                let value = self.temps(|walk| walk.macro_call(&call.mac, fate.unwrap_or(Fate::Unused)));
                 call.semi_token.is_none().then_some(value)
             }
         }
