@@ -23,6 +23,7 @@
 
 pub(crate) mod clock;
 pub mod futex;
+pub(crate) mod image;
 mod kernel;
 mod random;
 pub(crate) mod serve;

@@ -15,9 +15,9 @@ use snag_trace::control::{
     Segment, Step, Strategy, VERSION, flags as bits,
 };
 
-use super::kernel;
 use super::random::mix;
 use super::strategy::{Operation, Strategies, is_interesting};
+use super::{image, kernel};
 
 unsafe extern "C" {
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
@@ -323,6 +323,7 @@ pub(crate) fn start() {
         SHARED.store(own.cast(), Ordering::Release);
         CONTROL.store(mapped.cast(), Ordering::Release);
         control().load_base.store(crate::recorder::load_base() as u64, Ordering::Release);
+        image::use_one_arena();
         choose_processor();
         pthread_atfork(Some(before_fork), None, None);
     }
@@ -449,6 +450,7 @@ fn wait_for_work<R>(wanted: impl Fn() -> R) -> R {
         return wanted();
     }
     kernel::die_with_parent();
+    image::share_code();
     control.ready.store(1, Ordering::Release);
     kernel::rouse(&control.ready, true);
     if flags() & bits::OUTPUT == 0 {
