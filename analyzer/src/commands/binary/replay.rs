@@ -117,13 +117,17 @@ impl Runner<'_> {
         for time in 1..=times {
             let executed = server.execute(order).map_err(Error::io("execute", &self.program.path))?;
             result.executions = time;
-            let is_same = super::word(executed.ending) == schedule.ending
+            let ends_alike = super::word(executed.ending) == schedule.ending
                 && executed.fingerprint == schedule.fingerprint;
-            if !is_same {
+            let length = |executed: &Executed| (executed.steps, executed.choices, executed.preemptions);
+            let is_as_long = last.as_ref().is_none_or(|last| length(last) == length(&executed));
+            let follows = order.strategy != Strategy::Replay || server.log() == order.plan;
+            if !ends_alike || !is_as_long || !follows {
                 "differs".clone_into(&mut result.outcome);
                 result.reason = self.describe(&executed);
+                let what = if ends_alike { "by another interleaving" } else { "in another way" };
                 return Ok(format!(
-                    "DIFFERS in replay {time} of {times}: {}, and it was: {}",
+                    "DIFFERS in replay {time} of {times}, ending {what}: {}, and it was: {}",
                     result.reason, schedule.failure
                 ));
             }

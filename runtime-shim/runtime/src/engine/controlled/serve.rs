@@ -248,6 +248,19 @@ pub(super) fn end(ending: Ending, fingerprint: u64) -> ! {
     kernel::exit(usize::from(ending != Ending::Passed))
 }
 
+/// Where a debugger is to stop, a thread that has no name yet has the one that reports give it.
+pub(crate) fn name_thread(number: u32) {
+    if flags() & bits::STOP == 0 {
+        return;
+    }
+    let digits = Decimal::new(number.into());
+    let mut name = *b"thread-\0\0\0\0\0\0\0\0";
+    for (to, from) in name[7..].iter_mut().zip(digits.as_str().bytes()) {
+        *to = from;
+    }
+    kernel::set_name(&name);
+}
+
 /// Says something of how the execution ends: parts, one after the other.
 pub(crate) fn say(parts: &[&str]) {
     append(0, parts);
