@@ -52,6 +52,9 @@ pub fn explored(fixture: &Fixture) -> Result<(), String> {
     for file in findings.iter().filter_map(|finding| finding["schedule"].as_str()) {
         problems.extend(replayed(fixture, file)?);
     }
+    if outcome.stderr.contains("goes two ways") {
+        problems.push("it is not the same when executed twice".to_owned());
+    }
     let is_denied = findings.iter().any(|finding| finding["certainty"] != "potential");
     if outcome.code() != i32::from(is_denied) {
         problems.push(format!("the exit code is {}", outcome.code()));

@@ -175,6 +175,9 @@ impl Runner<'_> {
         part: &mut Part,
     ) -> Result<Option<Observed>, Error> {
         let options = searcher.options();
+        if let Some(difference) = self.twice(number, options)? {
+            part.warnings.push(format!("{}: {difference}", name.unwrap_or("main")));
+        }
         let before = part.findings.len();
         if let Some((rule, file)) = self.sample(number, name, options, part)? {
             let line = format!("FOUND {rule} in a schedule under which it passes");
@@ -376,6 +379,11 @@ fn passed(name: Option<&str>, explored: &Explored, max_steps: u64) -> Verdict {
     } else {
         ("passed", format!("ok ({schedules})"))
     };
+    match explored.left {
+        0 => {}
+        1 => line.push_str(", a thread still runs at its end"),
+        left => line.push_str(&format!(", up to {left} threads still run at its end")),
+    }
     if explored.unfinished > 0 {
         let unfinished = explored.unfinished;
         line.push_str(&format!(", {unfinished} of them without an end in {max_steps} steps (--max-steps)"));

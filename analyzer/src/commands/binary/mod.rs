@@ -6,6 +6,7 @@ mod confirm;
 mod explore;
 mod record;
 mod replay;
+mod twice;
 
 use std::ffi::OsString;
 use std::fs;

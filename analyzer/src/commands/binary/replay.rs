@@ -125,9 +125,9 @@ impl Runner<'_> {
             if !ends_alike || !is_as_long || !follows {
                 "differs".clone_into(&mut result.outcome);
                 result.reason = self.describe(&executed);
-                let what = if ends_alike { "by another interleaving" } else { "in another way" };
+                let how = if ends_alike { "other steps lead to: " } else { "" };
                 return Ok(format!(
-                    "DIFFERS in replay {time} of {times}, ending {what}: {}, and it was: {}",
+                    "DIFFERS in replay {time} of {times}: {how}{}, and it was: {}",
                     result.reason, schedule.failure
                 ));
             }
