@@ -7,7 +7,7 @@ use snag_trace::control::{Ending, Strategy, flags};
 
 use super::confirm::Proven;
 use super::record::Wanted;
-use super::{Runner, STRATEGIES, build_of, word};
+use super::{EXHAUSTIVE, Runner, STRATEGIES, build_of, word};
 use crate::detectors::join_repeats;
 use crate::error::Error;
 use crate::explore::filter::Filter;
@@ -35,6 +35,7 @@ impl Runner<'_> {
             (limits.early_timeouts, flags::EARLY_TIMEOUTS),
             (limits.spurious_wakes, flags::SPURIOUS_WAKES),
             (filter.output, flags::OUTPUT),
+            (limits.portfolio == [EXHAUSTIVE], flags::WEAK),
         ] {
             bits |= if wanted { bit } else { 0 };
         }
@@ -46,6 +47,7 @@ impl Runner<'_> {
             seed: limits.seed,
             portfolio: limits.portfolio.iter().filter_map(strategy).collect(),
             depth: limits.depth,
+            bounds: limits.bounds,
             jobs: limits.jobs,
             shard: limits.shard,
             settings: Settings {
@@ -272,6 +274,7 @@ impl Runner<'_> {
             strategy: kind.map_or("directed", |(name, _)| name).to_owned(),
             epoch: options.settings.epoch,
             max_steps: options.settings.max_steps,
+            weak: options.settings.flags & flags::WEAK != 0,
             build: build_of(&self.program.path).unwrap_or_default(),
             toolchain: self.job.toolchain.clone(),
             threads: executed.tasks,
@@ -374,8 +377,10 @@ fn passed(name: Option<&str>, explored: &Explored, max_steps: u64) -> Verdict {
         ("unfinished", "no execution came to an end".to_owned())
     } else if explored.is_sequential {
         ("sequential", "ok (starts no thread: 1 schedule is all)".to_owned())
-    } else if explored.is_exhausted {
+    } else if explored.is_exhausted && explored.unfinished == 0 && !explored.is_bounded {
         ("exhausted", format!("ok (all {schedules})"))
+    } else if explored.is_exhausted {
+        ("passed", format!("ok (all {schedules} within the bounds)"))
     } else {
         ("passed", format!("ok ({schedules})"))
     };

@@ -39,8 +39,9 @@ impl Runner<'_> {
             part.warnings.push(format!("the schedule was made for another build: {why}"));
         }
         let plan = schedule.segments().unwrap_or_default();
+        let bits = if schedule.weak { flags::WEAK } else { 0 };
         let settings =
-            Settings { max_steps: schedule.max_steps, flags: 0, epoch: schedule.epoch, processor: 1 };
+            Settings { max_steps: schedule.max_steps, flags: bits, epoch: schedule.epoch, processor: 1 };
         let mut server =
             Server::start(&self.program, settings).map_err(Error::io("execute", &self.program.path))?;
         let test = match &schedule.test {

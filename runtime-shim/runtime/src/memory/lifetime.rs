@@ -326,6 +326,18 @@ pub(super) fn join(thread: &mut Thread, number: u32) {
     learn(thread, unsafe { &mut (*OLDER.last.get()).clock });
 }
 
+/// As [`join`], ahead of it.
+#[cfg(snag_explore)]
+pub(super) fn sees_end(thread: &mut Thread, number: u32) {
+    let ended = ended(number);
+    let _held = ended.lock.lock();
+    // SAFETY: locked.
+    let last = unsafe { &mut *ended.last.get() };
+    if last.number == number {
+        learn(thread, &mut last.clock);
+    }
+}
+
 /// With the lock of `stored` held.
 pub(super) fn learn(thread: &mut Thread, stored: &mut Stored) {
     let era = slots::era();

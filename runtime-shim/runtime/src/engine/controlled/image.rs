@@ -34,6 +34,7 @@ pub(super) fn use_one_arena() {
 }
 
 /// The thread will soon write to these bytes: the kernel gives all of their pages at once.
+#[cfg(snag_memory)]
 pub(crate) fn expect_writes(first: usize, len: usize) {
     const MADV_POPULATE_WRITE: c_int = 23;
     let page = first & !(PAGE - 1);

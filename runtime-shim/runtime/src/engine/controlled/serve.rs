@@ -514,8 +514,14 @@ fn execute() -> bool {
     let first = control.first.load(Ordering::Acquire);
     if first == 0 {
         strategies().reset();
+        control.redundant.store(0, Ordering::Relaxed);
     }
     for number in first..first.saturating_add(control.count.load(Ordering::Acquire)) {
+        let strategy = Strategy::from_number(control.strategy.load(Ordering::Acquire));
+        if matches!(strategy, Some(Strategy::Dfs | Strategy::Exhaustive)) && strategies().is_exhausted() {
+            control.ending.store(Ending::Exhausted as u32, Ordering::Release);
+            return false;
+        }
         begin_execution(number);
         FORKS.store(true, Ordering::Release);
         // SAFETY: this process has one thread.
@@ -547,7 +553,10 @@ fn execute() -> bool {
                 )
             },
         );
-        if ending != Ending::Passed {
+        control.bounded.store(u32::from(strategies().is_bounded()), Ordering::Relaxed);
+        if ending == Ending::Redundant {
+            control.redundant.fetch_add(1, Ordering::Relaxed);
+        } else if ending != Ending::Passed {
             return false;
         }
         if !more {
