@@ -4,10 +4,11 @@
 //! write in more than one way (`memory::weak`) which way. The next execution takes the same path up to the
 //! last branch that has something left to try.
 //!
-//! At a point only those threads are tried besides the first one of which an operation was seen to conflict
-//! with one that came earlier and that nothing orders before it: Flanagan, Godefroid, "Dynamic partial-order
-//! reduction for model checking software", POPL 2005. What was tried at a branch is not tried below it until
-//! something conflicts with it: sleep sets, Godefroid, LNCS 1032, 1996. A bound on preemptions is Musuvathi,
+//! Where an operation conflicts with an earlier one that nothing orders before it, the two are tried the other
+//! way round: at the branch of the earlier one those threads are tried with which what leads to the later one
+//! without the earlier one can begin. This is source-DPOR: Abdulla, Aronis, Jonsson, Sagonas, "Optimal dynamic
+//! partial order reduction", POPL 2014, after Flanagan, Godefroid, POPL 2005. What was tried at a branch is not
+//! tried below it until something conflicts with it: sleep sets, Godefroid, LNCS 1032, 1996. A bound on preemptions is Musuvathi,
 //! Qadeer, "Iterative context bounding", PLDI 2007, with the conservative branches of Coons, Musuvathi,
 //! McKinley, "Bounded partial-order reduction", OOPSLA 2013.
 //!
@@ -22,7 +23,7 @@ use super::{Choice, Operation};
 /// Most threads; one that comes after them ends the execution.
 pub(super) const THREADS: usize = 32;
 /// Most branches of an execution.
-const BRANCHES: usize = 1 << 18;
+const BRANCHES: usize = 1 << 17;
 /// Slots for objects, of which the first ones are used most.
 const OBJECTS: usize = 1 << 12;
 const NOBODY: u8 = u8::MAX;
@@ -53,6 +54,17 @@ struct Branch {
     done: Set,
     /// Whose next operation need not be tried here.
     asleep: Set,
+}
+
+/// What a thread did from one point to the next.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Event {
+    task: u8,
+    writes: bool,
+    object: usize,
+    /// For each thread, the last position of it that happened before, and the event's own.
+    clock: [u32; THREADS],
 }
 
 /// What was done to an object in this execution. Positions are those in the path, counted from 1.
@@ -104,6 +116,8 @@ pub(super) struct Exhaustive {
     clocks: [[u32; THREADS]; THREADS],
     objects: [Object; OBJECTS],
     path: [Branch; BRANCHES],
+    /// What came of each branch that is about who runs next.
+    events: [Event; BRANCHES],
 }
 
 /// What there is to do.
@@ -288,29 +302,71 @@ impl Exhaustive {
         let (writer, written, read) = (object.writer, object.written, object.read);
         let is_unordered = |other: usize, at: u32| at != 0 && other != task && clock[other] < at;
         if usize::from(writer) < THREADS && is_unordered(usize::from(writer), written) {
-            self.want(written as usize - 1, task);
+            self.reverse(written as usize - 1, task, operation);
         }
         if operation.writes {
             for (other, at) in read.into_iter().enumerate() {
                 if is_unordered(other, at) {
-                    self.want(at as usize - 1, task);
+                    self.reverse(at as usize - 1, task, operation);
                 }
             }
         }
     }
 
-    /// `task` is to be tried at this branch, or who could lead to it.
-    fn want(&mut self, at: usize, task: usize) {
+    /// What `task` is about to do is to be tried before what was done at this branch.
+    fn reverse(&mut self, at: usize, task: usize, operation: &Operation) {
+        let first = self.initials(at, task, operation);
         let branch = &mut self.path[at];
-        branch.wanted |= if branch.enabled & bit(task) == 0 { branch.enabled } else { bit(task) };
+        let possible = branch.enabled & first;
+        branch.wanted |= if possible == 0 { branch.enabled } else { possible };
         if self.bounds.preemptions == 0 {
             return;
         }
         // The bound may forbid it there, but not where a thread was changed anyway.
         let switches = |branch: &Branch| branch.ways == 0 && branch.current != branch.chosen;
         if let Some(earlier) = self.path[..at].iter_mut().rev().find(|branch| switches(branch)) {
-            earlier.wanted |= earlier.enabled & bit(task);
+            earlier.wanted |= earlier.enabled & first;
         }
+    }
+
+    /// Threads with which that can begin which was done since this branch and does not come of what was done
+    /// there, with what `task` is about to do behind it.
+    fn initials(&self, at: usize, task: usize, operation: &Operation) -> Set {
+        let left_out = usize::from(self.events[at].task);
+        let (mut first, mut met): (Set, Set) = (0, 0);
+        let mut position_of = [0; THREADS];
+        let follows = |clock: &[u32; THREADS], met: Set, position_of: &[u32; THREADS]| {
+            (0..THREADS).any(|other| met & bit(other) != 0 && clock[other] >= position_of[other])
+        };
+        for later in at + 1..self.taken {
+            if self.path[later].ways != 0 {
+                continue;
+            }
+            let event = &self.events[later];
+            let own = usize::from(event.task);
+            if event.clock[left_out] > at as u32 || met & bit(own) != 0 {
+                continue;
+            }
+            if !follows(&event.clock, met, &position_of) {
+                first |= bit(own);
+            }
+            met |= bit(own);
+            position_of[own] = later as u32 + 1;
+        }
+        if met & bit(task) == 0 {
+            let mut clock = self.clocks[task];
+            for later in at + 1..self.taken {
+                let event = &self.events[later];
+                let conflicts = event.object == operation.object && (event.writes || operation.writes);
+                if self.path[later].ways == 0 && conflicts && event.clock[left_out] <= at as u32 {
+                    join(&mut clock, &event.clock);
+                }
+            }
+            if !follows(&clock, met, &position_of) {
+                first |= bit(task);
+            }
+        }
+        first
     }
 
     fn execute(&mut self, task: usize, operation: &Operation) {
@@ -336,6 +392,8 @@ impl Exhaustive {
         }
         clock[task] = position;
         self.clocks[task] = clock;
+        let Operation { object, writes, .. } = *operation;
+        self.events[self.taken - 1] = Event { task: task as u8, writes, object, clock };
     }
 
     /// Goes on to the next path; false if there is none.
