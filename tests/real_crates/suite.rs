@@ -85,12 +85,13 @@ impl Crate {
         let tests: Vec<_> = parts.filter_map(|part| part["tests"].as_array()).flatten().collect();
         let of = |outcome: &str| tests.iter().filter(|test| test["outcome"] == outcome).count();
         println!(
-            "| {} {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s |",
+            "| {} {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s |",
             self.name,
             self.version,
             tests.len(),
             of("passed") + of("exhausted"),
             of("sequential"),
+            of("unfinished"),
             of("skipped"),
             of("failed"),
             count_by_certainty(&report),

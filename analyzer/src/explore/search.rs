@@ -380,7 +380,9 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
             };
             let done = server.execute(&order)?;
             shared.executions.fetch_add(done.number + 1 - first, Ordering::Relaxed);
-            shared.left.fetch_max(u64::from(done.left.saturating_sub(1)), Ordering::Relaxed);
+            if done.ending == Ending::Passed {
+                shared.left.fetch_max(u64::from(done.left.saturating_sub(1)), Ordering::Relaxed);
+            }
             shared.bounded.fetch_or(u64::from(done.bounded), Ordering::Relaxed);
             shared.redundant.store(done.redundant, Ordering::Relaxed);
             first = done.number + 1;
