@@ -93,6 +93,8 @@ pub struct Limits {
     pub portfolio: Vec<String>,
     /// Of `pct`.
     pub depth: u64,
+    /// Of `exhaustive`: most preemptions, branches and threads; 0 for no bound.
+    pub bounds: [u64; 3],
     /// Processes.
     pub jobs: u32,
     /// Which of how many shards this is, from 0.

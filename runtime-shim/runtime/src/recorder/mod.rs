@@ -13,7 +13,7 @@ mod chunk;
 pub mod objects;
 mod process;
 mod sites;
-mod sys;
+pub(crate) mod sys;
 mod threads;
 
 use core::panic::Location;

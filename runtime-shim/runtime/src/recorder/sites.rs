@@ -12,6 +12,7 @@ use snag_trace::{Flags, Kind, Mode};
 
 use super::threads::Local;
 use super::{At, Place};
+use crate::probe;
 
 const SLOTS: usize = 1 << 16;
 /// Slots that are tried before a place goes without a number.
@@ -39,17 +40,17 @@ pub(super) fn number(local: &Local, place: Place) -> u32 {
 #[inline]
 fn find(local: &Local, at: At, wanted: *mut ()) -> u32 {
     let hash = (wanted.addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    let first = hash as usize & (SLOTS - 1);
+    let first = probe::slot(hash as usize, 0, SLOTS);
     if TABLE[first].load(Ordering::Relaxed) == wanted {
         return first as u32 + 1;
     }
-    search(local, at, wanted, first)
+    search(local, at, wanted, hash as usize)
 }
 
 #[cold]
-fn search(local: &Local, at: At, wanted: *mut (), first: usize) -> u32 {
+fn search(local: &Local, at: At, wanted: *mut (), hash: usize) -> u32 {
     for step in 0..TRIES {
-        let slot = (first + step) & (SLOTS - 1);
+        let slot = probe::slot(hash, step, SLOTS);
         match TABLE[slot].compare_exchange(null_mut(), wanted, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 define(local, slot as u32 + 1, at);
