@@ -283,6 +283,20 @@ pub struct Report {
     /// Changes of the source that take findings away and change nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
+    /// Comments in the sources that allow something; nothing of a run.
+    #[serde(skip)]
+    pub allowed: Vec<Allowed>,
+}
+
+/// `// snag: allow(rules) reason`, in a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// Path of the source.
+    pub file: String,
+    /// Its line.
+    pub line: u32,
+    /// What it allows.
+    pub rules: Vec<String>,
 }
 
 /// A change of the source that takes a finding away.

@@ -13,6 +13,7 @@ pub mod confirm;
 pub mod demo;
 pub mod explain;
 pub mod explore;
+pub mod init;
 pub mod lint;
 pub mod merge;
 pub mod progress;
@@ -64,6 +65,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &merge::Merge,
     &analyze::Analyze,
     &lint::Lint,
+    &init::Init,
     &explain::Explain,
     &demo::Demo,
     &sysroot::PrintSysroot,

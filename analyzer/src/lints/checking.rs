@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::detectors::join_repeats;
-use crate::finding::{Finding, SourceStats};
+use crate::finding::{Finding, Place, SourceStats};
 use crate::lints::REGISTRY;
 use crate::source_model::facts::Allow;
 use crate::source_model::link::Linked;
@@ -22,6 +22,8 @@ pub struct Checked {
     pub problems: Vec<(PathBuf, String)>,
     /// What comments allow, by file.
     pub allows: Vec<(PathBuf, Allow)>,
+    /// Rules and first places of findings that a change of the source would take away.
+    pub fixable: Vec<(String, Place)>,
 }
 
 /// Checks packages. `short` gives a path as reports have it, `cache` is a folder for what was extracted.
@@ -53,17 +55,31 @@ pub fn check(packages: &[Package], cache: Option<&Path>, short: &(dyn Fn(&Path) 
         rest = after;
     }
     let found = in_parallel(packages.len(), |number| of_one(&packages[number], parts[number], short));
-    checked.findings = join_repeats(found.into_iter().flatten().collect());
+    let mut all = Vec::new();
+    for (findings, fixable) in found {
+        all.extend(findings);
+        checked.fixable.extend(fixable);
+    }
+    checked.findings = join_repeats(all);
     checked
 }
 
-fn of_one(package: &Package, files: &[Loaded], short: &(dyn Fn(&Path) -> String + Sync)) -> Vec<Finding> {
+type Found = (Vec<Finding>, Vec<(String, Place)>);
+
+fn of_one(package: &Package, files: &[Loaded], short: &(dyn Fn(&Path) -> String + Sync)) -> Found {
     let linked = Linked::new(package, files);
     let model = Model::new(&linked);
     let name = |file: usize| short(&files[file].path);
-    let mut found = Vec::new();
+    let (mut findings, mut fixable) = (Vec::new(), Vec::new());
     for rule in REGISTRY {
-        found.extend(rule.check(&model).into_iter().map(|draft| draft.finish(rule.id(), &name)));
+        for draft in rule.check(&model) {
+            let can_be_fixed = draft.fixable;
+            let finding = draft.finish(rule.id(), &name);
+            if let Some(first) = finding.locations.first().filter(|_| can_be_fixed) {
+                fixable.push((rule.id().to_owned(), first.place.clone()));
+            }
+            findings.push(finding);
+        }
     }
-    found
+    (findings, fixable)
 }

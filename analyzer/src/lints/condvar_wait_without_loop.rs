@@ -58,6 +58,7 @@ fn draft(model: &Model<'_>, id: ItemId, step: &Step) -> Option<Draft> {
     let help = "wait in a loop, `while !condition { guard = condvar.wait(guard).unwrap(); }`, or use `wait_while`";
     Some(
         Draft::new(certainty, message, help)
+            .fixable(certain)
             .object("condvar", &name)
             .at(site(id, step), "waits", format!("the wait on `{name}` may end although nothing has changed"))
             .note("a condvar may wake up for no reason, and another thread may be quicker".to_owned()),

@@ -37,7 +37,11 @@ impl Lint for GuardDroppedAtOnce {
                 let help = "give the guard a name, such as `_guard`, so that it lives to the end of the block";
                 let certainty = if sure { Certainty::Predicted } else { Certainty::Potential };
                 let label = format!("`{name}` is locked and unlocked here");
-                let draft = Draft::new(certainty, message, help);
+                let later = || steps[at + 1..].iter().filter(|later| later.closure == step.closure);
+                let harmless = later().all(|later| {
+                    !matches!(later.what, What::Await) && model.effects_of(id, later).is_empty()
+                });
+                let draft = Draft::new(certainty, message, help).fixable(sure && harmless);
                 found.push(draft.object("lock", name).at(site(id, step), "acquired_first", label));
             }
         }

@@ -13,6 +13,7 @@ pub mod checking;
 mod condvar_wait_without_loop;
 mod detached_thread;
 mod double_lock;
+pub mod fixes;
 mod fork_with_threads;
 mod guard_across_await;
 mod guard_across_blocking_call;
@@ -23,6 +24,7 @@ mod notify_without_change_under_lock;
 mod once_reentrancy;
 mod relaxed_publication;
 mod rwlock_read_recursion;
+pub mod siblings;
 mod static_mut_shared;
 mod threads;
 mod unsafe_send_sync_unbounded;
@@ -70,6 +72,8 @@ pub struct Draft {
     places: Vec<(Site, &'static str, String)>,
     objects: Vec<(&'static str, String)>,
     notes: Vec<String>,
+    /// Whether the source can be changed so that this is gone and nothing else.
+    fixable: bool,
 }
 
 impl Draft {
@@ -81,7 +85,13 @@ impl Draft {
             places: Vec::new(),
             objects: Vec::new(),
             notes: Vec::new(),
+            fixable: false,
         }
+    }
+
+    fn fixable(mut self, fixable: bool) -> Draft {
+        self.fixable = fixable;
+        self
     }
 
     fn at(mut self, site: Site, role: &'static str, label: String) -> Draft {

@@ -8,7 +8,7 @@ use syn::visit::Visit;
 
 use crate::source_model::facts::Allow;
 
-const MARKER: &str = "// snag: allow(";
+pub(super) const MARKER: &str = "// snag: allow(";
 
 /// All such comments of a file.
 pub(super) fn allows(text: &str, file: &syn::File) -> Vec<Allow> {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use proc_macro2::Span;
 
-use super::facts::{FileFacts, Module, Pos, Sym};
+use super::facts::{Allow, FileFacts, Module, Pos, Sym};
 use super::nesting;
 
 /// Stack that [`extract`] needs. It is reserved and not used: memory is taken as deep as a text really nests.
@@ -55,6 +55,19 @@ pub fn extract(text: &str, edition: Edition) -> FileFacts {
     // Spans keep the text that they came from for as long as the thread lives.
     proc_macro2::extra::invalidate_current_thread_spans();
     facts
+}
+
+/// What comments in a text allow.
+#[must_use]
+pub fn allows(text: &str) -> Vec<Allow> {
+    if !text.contains(comments::MARKER) || nesting::bound(text) > nesting::DEEPEST {
+        return Vec::new();
+    }
+    std::thread::scope(|scope| {
+        let parse = || syn::parse_file(text).map(|file| comments::allows(text, &file)).unwrap_or_default();
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, parse);
+        thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    })
 }
 
 /// Facts under construction.
