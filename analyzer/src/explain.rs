@@ -24,7 +24,10 @@ static PAGES: &[(&str, &str)] = &[
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
     ("lost_update", include_str!("../../docs/rules/lost_update.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),
-    ("notify_without_change_under_lock", include_str!("../../docs/rules/notify_without_change_under_lock.md")),
+    (
+        "notify_without_change_under_lock",
+        include_str!("../../docs/rules/notify_without_change_under_lock.md"),
+    ),
     ("once_reentrancy", include_str!("../../docs/rules/once_reentrancy.md")),
     ("relaxed_publication", include_str!("../../docs/rules/relaxed_publication.md")),
     ("rwlock_read_recursion", include_str!("../../docs/rules/rwlock_read_recursion.md")),

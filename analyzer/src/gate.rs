@@ -191,7 +191,8 @@ mod tests {
         };
         let found = finding("deadlock", Certainty::Potential);
         let plain = Levels::default();
-        let level = |levels: &Levels, pairs: &[(&str, Level)]| levels.within(&configured(pairs)).level(&found);
+        let level =
+            |levels: &Levels, pairs: &[(&str, Level)]| levels.within(&configured(pairs)).level(&found);
         assert_eq!(level(&plain, &[]), Level::Warn);
         assert_eq!(level(&plain, &[("potential", Level::Deny)]), Level::Deny);
         assert_eq!(level(&plain, &[("potential", Level::Deny), ("deadlock", Level::Allow)]), Level::Allow);

@@ -11,7 +11,6 @@ use crate::build::toolchain::cargo_command;
 use crate::config::Config;
 use crate::error::Error;
 
-
 /// A cargo workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Project {

@@ -73,7 +73,10 @@ fn format_ids() -> String {
 }
 
 fn format_help() -> String {
-    format!("How to write the report: {}. `FORMAT=FILE` writes it to a file; several at once if given several times", format_ids())
+    format!(
+        "How to write the report: {}. `FORMAT=FILE` writes it to a file; several at once if given several times",
+        format_ids()
+    )
 }
 
 impl ReportOptions {
@@ -172,7 +175,9 @@ impl ReportOptions {
             }
             (None, true) => Err(Error::Usage {
                 message: "there is no baseline to update".to_owned(),
-                help: Some("say which file it is: `--baseline snag-baseline.json --update-baseline`".to_owned()),
+                help: Some(
+                    "say which file it is: `--baseline snag-baseline.json --update-baseline`".to_owned(),
+                ),
             }),
             (None, false) => Ok(()),
         }
@@ -185,7 +190,11 @@ fn unused_comments(report: &Report, used: &[(String, u32)]) -> Vec<String> {
     let unused = report.allowed.iter().filter(|allowed| {
         !used.contains(&(allowed.file.clone(), allowed.line)) && allowed.rules.iter().all(is_static)
     });
-    unused.map(|allowed| format!("{}:{}: this `snag: allow` allows nothing that is found", allowed.file, allowed.line)).collect()
+    unused
+        .map(|allowed| {
+            format!("{}:{}: this `snag: allow` allows nothing that is found", allowed.file, allowed.line)
+        })
+        .collect()
 }
 
 /// Judges one family of processes after the other, so that only one is in memory at a time.
@@ -215,5 +224,13 @@ pub fn judge(recording: Recording, levels: &Levels, sources: &Sources) -> Result
     let levels = levels.within(&meta.config.levels);
     findings.retain(|finding| levels.reports(finding));
     warnings.extend(meta.config.suppress(&mut findings, false));
-    Ok(Report { version: 1, run: meta.id, program: meta.program, findings, stats, warnings, ..Report::default() })
+    Ok(Report {
+        version: 1,
+        run: meta.id,
+        program: meta.program,
+        findings,
+        stats,
+        warnings,
+        ..Report::default()
+    })
 }

@@ -57,7 +57,8 @@ fn write_new(file: &Path, text: &str) -> Result<(), Error> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     }
     let opened = OpenOptions::new().write(true).create_new(true).open(file);
-    let mut opened = opened.map_err(Error::io_with_help("create", file, "move it away to have it written anew"))?;
+    let mut opened =
+        opened.map_err(Error::io_with_help("create", file, "move it away to have it written anew"))?;
     opened.write_all(text.as_bytes()).map_err(Error::io("write", file))
 }
 
@@ -70,10 +71,8 @@ mod tests {
     fn the_template_is_understood_as_it_is_and_with_its_comments_taken_away() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(FILE);
-        let uncommented: String = TEMPLATE
-            .lines()
-            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
-            .collect();
+        let uncommented: String =
+            TEMPLATE.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
         for text in [TEMPLATE.to_owned(), uncommented] {
             std::fs::write(&file, &text).expect("a file");
             let config = Config::in_file(&file).map_err(|error| error.render(false));

@@ -45,7 +45,9 @@ impl Command for Lint {
     fn spec(&self) -> clap::Command {
         <Options as clap::Args>::augment_args(clap::Command::new("lint"))
             .about("Look for mistakes with locks, threads and atomics in sources, without a build")
-            .after_help("Findings that the source alone proves are `predicted` and fail; others are `potential`.")
+            .after_help(
+                "Findings that the source alone proves are `predicted` and fail; others are `potential`.",
+            )
     }
 
     fn execute(&self, given: Given<'_>) -> Result<u8, Error> {
@@ -127,7 +129,11 @@ fn report(checked: Checked, project: &Surroundings, sources: &Sources) -> Report
     let mut warnings: Vec<String> =
         problems.iter().map(|(path, problem)| format!("{} is left out: {problem}", short(path))).collect();
     warnings.extend(project.config.suppress(&mut findings, true));
-    let allowed = allows.into_iter().map(|(path, allow)| Allowed { file: short(&path), line: allow.line, rules: allow.rules });
+    let allowed = allows.into_iter().map(|(path, allow)| Allowed {
+        file: short(&path),
+        line: allow.line,
+        rules: allow.rules,
+    });
     let fixes = fixable.iter().filter_map(|(rule, place)| fixes::fix(rule, place, sources));
     Report {
         version: 1,

@@ -45,7 +45,9 @@ pub struct Known {
 #[must_use]
 pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
     let line = |file: &str, line: u32| {
-        let text = sources.get(file).and_then(|source| Some(source.line(line)?.split_whitespace().collect::<String>()));
+        let text = sources
+            .get(file)
+            .and_then(|source| Some(source.line(line)?.split_whitespace().collect::<String>()));
         // A mark of a comment is no code.
         let code = text.map(|text| text.split("//").next().unwrap_or("").to_owned());
         format!("{file}\n{}", code.unwrap_or_else(|| line.to_string()))
@@ -72,7 +74,9 @@ impl Baseline {
         match parsed {
             Ok(baseline) if baseline.version == 1 => Ok(baseline),
             other => {
-                let reason = other.err().map_or_else(|| "it has another version".to_owned(), |error| error.to_string());
+                let reason = other
+                    .err()
+                    .map_or_else(|| "it has another version".to_owned(), |error| error.to_string());
                 Err(Error::Usage {
                     message: format!("{} is no baseline: {reason}", file.display()),
                     help: Some("`--update-baseline` writes a new one".to_owned()),

@@ -35,7 +35,8 @@ impl Day {
         let year: i64 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
         let month: u32 = parts.next().filter(|month| month.len() == 2)?.parse().ok()?;
         let day: u32 = parts.next().filter(|day| day.len() == 2)?.parse().ok()?;
-        (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some(Day(year, month, day))
+        (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day))
+            .then_some(Day(year, month, day))
     }
 }
 
@@ -45,10 +46,15 @@ mod tests {
 
     #[test]
     fn days_since_1970_are_the_calendars() {
-        for (days, text) in [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_818, "2026-12-31")] {
+        for (days, text) in
+            [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_818, "2026-12-31")]
+        {
             assert_eq!(Some(Day::since_1970(days)), Day::parse(text));
         }
         assert!(Day::parse("2026-12-31") > Day::parse("2026-09-30"));
-        assert_eq!((Day::parse("2026-13-01"), Day::parse("26-01-01"), Day::parse("tomorrow")), (None, None, None));
+        assert_eq!(
+            (Day::parse("2026-13-01"), Day::parse("26-01-01"), Day::parse("tomorrow")),
+            (None, None, None)
+        );
     }
 }

@@ -56,7 +56,8 @@ impl Config {
         for (name, value) in workspace.chain(packages) {
             let Some(value) = value.get("snag") else { continue };
             let parsed: Result<Config, _> = serde_json::from_value(value.clone());
-            let other = parsed.map_err(|error| wrong(&format!("`[{name}]` in Cargo.toml"), &error.to_string()))?;
+            let other =
+                parsed.map_err(|error| wrong(&format!("`[{name}]` in Cargo.toml"), &error.to_string()))?;
             other.check(&format!("`[{name}]` in Cargo.toml"))?;
             config.join(other);
         }
@@ -75,7 +76,8 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
             Err(error) => return Err(Error::io("read", file)(error)),
         };
-        let config: Config = toml::from_str(&text).map_err(|error| wrong(FILE, error.to_string().trim_end()))?;
+        let config: Config =
+            toml::from_str(&text).map_err(|error| wrong(FILE, error.to_string().trim_end()))?;
         config.check(FILE)?;
         Ok(config)
     }
@@ -96,8 +98,12 @@ impl Config {
             let is_certainty = CERTAINTIES.contains(&name.as_str()) && self.levels.contains_key(name);
             if !is_certainty && explain::page(name).is_none() {
                 let known: Vec<_> = explain::rules().map(|(rule, _)| rule).collect();
-                let help = format!("certainties are {}; rules are {}", CERTAINTIES.join(", "), known.join(", "));
-                return Err(Error::Usage { message: format!("{wherever}: there is no rule `{name}`"), help: Some(help) });
+                let help =
+                    format!("certainties are {}; rules are {}", CERTAINTIES.join(", "), known.join(", "));
+                return Err(Error::Usage {
+                    message: format!("{wherever}: there is no rule `{name}`"),
+                    help: Some(help),
+                });
             }
         }
         for entry in &self.suppress {

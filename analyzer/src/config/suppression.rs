@@ -61,9 +61,13 @@ impl Suppression {
             // What is done there is the innermost code's that is not the standard library's.
             let stack = location.stack.iter().filter_map(|frame| frame.place.as_ref());
             let place = stack.into_iter().find(|place| !place.is_library()).unwrap_or(&location.place);
-            let package = || place.package().map(|package| package.split(' ').next().unwrap_or("").to_owned());
+            let package =
+                || place.package().map(|package| package.split(' ').next().unwrap_or("").to_owned());
             self.path.as_ref().is_none_or(|path| place.file.starts_with(path))
-                && self.package.as_ref().is_none_or(|wanted| package().is_some_and(|package| package == *wanted))
+                && self
+                    .package
+                    .as_ref()
+                    .is_none_or(|wanted| package().is_some_and(|package| package == *wanted))
         };
         let anywhere = self.path.is_none() && self.package.is_none();
         self.rule.as_ref().is_none_or(|rule| *rule == finding.rule)
@@ -104,14 +108,19 @@ impl Config {
 }
 
 /// Leaves out what comments in the sources of findings allow. Gives what to say of it, and the comments that were used.
-pub fn allowed_by_comments(findings: &mut Vec<Finding>, sources: &Sources) -> (Vec<String>, Vec<(String, u32)>) {
+pub fn allowed_by_comments(
+    findings: &mut Vec<Finding>,
+    sources: &Sources,
+) -> (Vec<String>, Vec<(String, u32)>) {
     let mut known: BTreeMap<String, Vec<Allow>> = BTreeMap::new();
     let (mut used, mut warnings, before) = (Vec::new(), Vec::new(), findings.len());
     findings.retain(|finding| {
         let places = finding.locations.iter().map(|location| &location.place).filter(|place| place.is_own());
         let by = places.into_iter().find_map(|place| {
             let allows = known.entry(place.file.clone()).or_insert_with(|| comments(place, sources));
-            let allow = allows.iter().find(|allow| allow.covers_line(place.line) && allow.rules.contains(&finding.rule))?;
+            let allow = allows
+                .iter()
+                .find(|allow| allow.covers_line(place.line) && allow.rules.contains(&finding.rule))?;
             Some((place.file.clone(), allow.line, allow.reason.is_empty()))
         });
         match by {
@@ -120,7 +129,8 @@ pub fn allowed_by_comments(findings: &mut Vec<Finding>, sources: &Sources) -> (V
                 false
             }
             Some((file, line, true)) => {
-                warnings.push(format!("{file}:{line}: `snag: allow` allows nothing without a reason behind it"));
+                warnings
+                    .push(format!("{file}:{line}: `snag: allow` allows nothing without a reason behind it"));
                 true
             }
             None => true,
@@ -222,7 +232,9 @@ mod tests {
         let warnings = config.suppress(&mut findings, true);
         let rules: Vec<_> = findings.iter().map(|finding| finding.rule.as_str()).collect();
         assert_eq!(rules, ["deadlock", "lost_update"]);
-        assert!(warnings[0].contains("ended on 2020-02-29") && warnings[1].starts_with("1 finding is left out"));
+        assert!(
+            warnings[0].contains("ended on 2020-02-29") && warnings[1].starts_with("1 finding is left out")
+        );
     }
 
     #[test]

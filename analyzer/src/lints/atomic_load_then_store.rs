@@ -28,7 +28,9 @@ impl Lint for AtomicLoadThenStore {
                 continue;
             }
             for (at, store) in steps.iter().enumerate() {
-                let Some(written) = atomics::operation(model, id, store).filter(|written| written.method == "store") else {
+                let Some(written) =
+                    atomics::operation(model, id, store).filter(|written| written.method == "store")
+                else {
                     continue;
                 };
                 if !written.place.is_certain() || is_fresh(model, id, &written.place.root) {
@@ -49,10 +51,15 @@ impl Lint for AtomicLoadThenStore {
                                 .is_some_and(|other| other.place == written.place && other.method != "load")
                     })
                 };
-                let Some(load) = load.filter(|load| !updated_between(load) && !shares_lock(load, store)) else { continue };
+                let Some(load) = load.filter(|load| !updated_between(load) && !shares_lock(load, store))
+                else {
+                    continue;
+                };
                 let class = model.types.class(id, written.receiver, 0);
                 let name = model.types.name_of(id, &written.place, class.as_ref(), written.receiver);
-                let message = format!("`{name}` is loaded and stored again: what other threads store in between is lost");
+                let message = format!(
+                    "`{name}` is loaded and stored again: what other threads store in between is lost"
+                );
                 let help = "use one operation: `fetch_add`, `fetch_update`, `swap` or `compare_exchange`";
                 found.push(
                     Draft::new(Certainty::Potential, message, help)
@@ -76,8 +83,11 @@ fn has_turns(model: &Model<'_>) -> bool {
             step.loops > 0 && ["::yield_now", "::spin_loop"].iter().any(|end| path.ends_with(end))
         };
         let acquires = |step: &Step| {
-            let read = atomics::operation(model, id, step).filter(|read| step.loops > 0 && read.method == "load");
-            read.is_some_and(|read| read.args.first().is_some_and(|&ordering| !atomics::is_relaxed(model, id, ordering)))
+            let read =
+                atomics::operation(model, id, step).filter(|read| step.loops > 0 && read.method == "load");
+            read.is_some_and(|read| {
+                read.args.first().is_some_and(|&ordering| !atomics::is_relaxed(model, id, ordering))
+            })
         };
         steps.iter().any(pauses) && steps.iter().any(acquires)
     })
@@ -94,9 +104,15 @@ fn is_fresh(model: &Model<'_>, id: ItemId, root: &Root) -> bool {
         Root::Local(local) => {
             let function = model.linked().function(id);
             let variable = &function.locals[*local as usize];
-            *local >= function.params && variable.init.is_some_and(|init| {
-                matches!(function.exprs[init as usize], crate::source_model::facts::Expr::Call(..) | crate::source_model::facts::Expr::Struct(..))
-            }) && function.closures.is_empty()
+            *local >= function.params
+                && variable.init.is_some_and(|init| {
+                    matches!(
+                        function.exprs[init as usize],
+                        crate::source_model::facts::Expr::Call(..)
+                            | crate::source_model::facts::Expr::Struct(..)
+                    )
+                })
+                && function.closures.is_empty()
         }
         _ => false,
     }

@@ -26,13 +26,21 @@ pub(super) fn operation<'a>(model: &Model<'a>, id: ItemId, step: &Step) -> Optio
         return None;
     }
     let (receiver, method, args) = model.method_call(id, step.expr)?;
-    let is_operation = matches!(method, "load" | "store" | "swap" | "compare_exchange" | "compare_exchange_weak" | "fetch_update")
-        || method.starts_with("fetch_");
+    let is_operation = matches!(
+        method,
+        "load" | "store" | "swap" | "compare_exchange" | "compare_exchange_weak" | "fetch_update"
+    ) || method.starts_with("fetch_");
     if !is_operation {
         return None;
     }
     let ty = model.types.of(id, receiver).external()?.to_owned();
-    ty.starts_with("Atomic").then(|| Operation { place: model.types.place(id, receiver), receiver, method, args, ty })
+    ty.starts_with("Atomic").then(|| Operation {
+        place: model.types.place(id, receiver),
+        receiver,
+        method,
+        args,
+        ty,
+    })
 }
 
 /// Whether a step writes to an atomic.
@@ -65,7 +73,9 @@ pub(super) fn depends(model: &Model<'_>, id: ItemId, expr: ExprId, on: ExprId, d
 /// Whether an ordering is written as `Relaxed`.
 pub(super) fn is_relaxed(model: &Model<'_>, id: ItemId, expr: ExprId) -> bool {
     match &model.linked().function(id).exprs[expr as usize] {
-        Expr::Path(path) => path.last().is_some_and(|&last| model.linked().facts(id.0).name(last) == "Relaxed"),
+        Expr::Path(path) => {
+            path.last().is_some_and(|&last| model.linked().facts(id.0).name(last) == "Relaxed")
+        }
         _ => false,
     }
 }

@@ -28,7 +28,11 @@ pub struct Checked {
 
 /// Checks packages. `short` gives a path as reports have it, `cache` is a folder for what was extracted.
 #[must_use]
-pub fn check(packages: &[Package], cache: Option<&Path>, short: &(dyn Fn(&Path) -> String + Sync)) -> Checked {
+pub fn check(
+    packages: &[Package],
+    cache: Option<&Path>,
+    short: &(dyn Fn(&Path) -> String + Sync),
+) -> Checked {
     let of_package = |package: &Package| {
         let edition = package.edition;
         package.files.iter().map(move |file| (file.clone(), edition)).collect::<Vec<_>>()

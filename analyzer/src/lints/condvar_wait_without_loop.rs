@@ -23,7 +23,8 @@ impl Lint for CondvarWaitWithoutLoop {
         let mut found = Vec::new();
         for (id, steps) in all_steps(model, false) {
             for step in steps.iter() {
-                let is_alone = matches!(step.what, What::Wait(_)) && step.loops == 0 && step.closure.is_none();
+                let is_alone =
+                    matches!(step.what, What::Wait(_)) && step.loops == 0 && step.closure.is_none();
                 if !is_alone || step.fate == Fate::Returned || called_in_loop(model, id) {
                     continue;
                 }
@@ -55,7 +56,8 @@ fn draft(model: &Model<'_>, id: ItemId, step: &Step) -> Option<Draft> {
     let certain = is_condvar && own_guard && !timed;
     let certainty = if certain { Certainty::Predicted } else { Certainty::Potential };
     let message = format!("this wait on `{name}` is not repeated until its condition holds");
-    let help = "wait in a loop, `while !condition { guard = condvar.wait(guard).unwrap(); }`, or use `wait_while`";
+    let help =
+        "wait in a loop, `while !condition { guard = condvar.wait(guard).unwrap(); }`, or use `wait_while`";
     Some(
         Draft::new(certainty, message, help)
             .fixable(certain)

@@ -32,9 +32,9 @@ impl Lint for DetachedThread {
                 if !dropped || !threads::starts_thread(model, id, step) {
                     continue;
                 }
-                let is_scoped = model.method_call(id, step.expr).is_some_and(|(receiver, ..)| {
-                    model.types.of(id, receiver).external() != Some("Builder")
-                });
+                let is_scoped = model
+                    .method_call(id, step.expr)
+                    .is_some_and(|(receiver, ..)| model.types.of(id, receiver).external() != Some("Builder"));
                 let Some(body) = threads::body(model, id, step).filter(|_| !is_scoped) else { continue };
                 let last = steps.iter().rfind(|inner| inner.closure == Some(body));
                 if last.is_some_and(|last| tells_of_its_end(model, id, last)) {
@@ -49,7 +49,9 @@ impl Lint for DetachedThread {
                     taken.map(|name| (inner, name))
                 });
                 let Some((inner, name)) = locks else { continue };
-                let message = format!("nobody waits for this thread: the end of the program may kill it while it holds `{name}`");
+                let message = format!(
+                    "nobody waits for this thread: the end of the program may kill it while it holds `{name}`"
+                );
                 let help = "keep the `JoinHandle` and join it before `main` returns";
                 found.push(
                     Draft::new(Certainty::Potential, message, help)
@@ -66,5 +68,7 @@ impl Lint for DetachedThread {
 /// Whether the last step of a thread is one that somebody may wait for.
 fn tells_of_its_end(model: &Model<'_>, id: ItemId, last: &Step) -> bool {
     let call = model.method_call(id, last.expr);
-    call.is_some_and(|(_, method, _)| matches!(method, "send" | "notify_one" | "notify_all" | "wait" | "unpark" | "store"))
+    call.is_some_and(|(_, method, _)| {
+        matches!(method, "send" | "notify_one" | "notify_all" | "wait" | "unpark" | "store")
+    })
 }

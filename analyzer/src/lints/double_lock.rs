@@ -61,7 +61,10 @@ fn draft(effect: &Effect, certainty: Certainty, first: Site, temporary: bool, ca
     let mut draft = Draft::new(certainty, message, help).object(kind, name).at(
         first,
         "acquired_first",
-        format!("`{name}` is locked here{}", if temporary { ", and the guard lives to the end of the statement" } else { "" }),
+        format!(
+            "`{name}` is locked here{}",
+            if temporary { ", and the guard lives to the end of the statement" } else { "" }
+        ),
     );
     if effect.via.is_empty() {
         let again = if taken.mode == Mode::Shared { "read-locked" } else { "locked" };

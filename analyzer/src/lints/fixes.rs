@@ -35,7 +35,12 @@ pub fn fix(rule: &str, place: &Place, sources: &Sources) -> Option<Fix> {
     let mut search = Search { source: &source, offset, rule, found: None };
     search.visit_file(&file);
     let (description, edit) = search.found?;
-    Some(Fix { rule: rule.to_owned(), place: place.clone(), description: description.to_owned(), edits: vec![edit] })
+    Some(Fix {
+        rule: rule.to_owned(),
+        place: place.clone(),
+        description: description.to_owned(),
+        edits: vec![edit],
+    })
 }
 
 struct Search<'a> {
@@ -70,7 +75,8 @@ impl Search<'_> {
 
 impl<'ast> Visit<'ast> for Search<'_> {
     fn visit_local(&mut self, local: &'ast syn::Local) {
-        if let ("guard_dropped_at_once", syn::Pat::Wild(wild), Some(init)) = (self.rule, &local.pat, &local.init)
+        if let ("guard_dropped_at_once", syn::Pat::Wild(wild), Some(init)) =
+            (self.rule, &local.pat, &local.init)
             && self.covers(init.expr.span())
         {
             self.replace(wild.underscore_token.span, "_guard", "give the guard a name");

@@ -22,12 +22,19 @@ impl Lint for ForkWithThreads {
         for (id, steps) in all_steps(model, true) {
             for (at, fork) in steps.iter().enumerate() {
                 let effects = model.effects_of(id, fork);
-                let Some(effect) = effects.iter().find(|effect| matches!(effect.what, Deed::Fork)) else { continue };
+                let Some(effect) = effects.iter().find(|effect| matches!(effect.what, Deed::Fork)) else {
+                    continue;
+                };
                 let started = steps[..at].iter().rev().find(|step| {
-                    step.closure == fork.closure && fork.branches.starts_with(&step.branches) && starts(model, id, step)
+                    step.closure == fork.closure
+                        && fork.branches.starts_with(&step.branches)
+                        && starts(model, id, step)
                 });
                 let in_thread = fork.closure.filter(|_| fork.deferred).and_then(|closure| {
-                    steps.iter().find(|step| threads::starts_thread(model, id, step) && threads::body(model, id, step) == Some(closure))
+                    steps.iter().find(|step| {
+                        threads::starts_thread(model, id, step)
+                            && threads::body(model, id, step) == Some(closure)
+                    })
                 });
                 let Some(started) = started.or(in_thread) else { continue };
                 let is_between = |step: &&Step| step.at > started.at && step.at < fork.at;
@@ -41,7 +48,11 @@ impl Lint for ForkWithThreads {
                     .at(site(id, fork), "forks", "forked here".to_owned())
                     .at(site(id, started), "spawned", "with this thread running".to_owned());
                 let draft = draft.through(effect.via.get(1..).unwrap_or_default());
-                found.push(if effect.via.is_empty() { draft } else { draft.at(effect.at, "forks", "by this fork".to_owned()) });
+                found.push(if effect.via.is_empty() {
+                    draft
+                } else {
+                    draft.at(effect.at, "forks", "by this fork".to_owned())
+                });
             }
         }
         found
@@ -59,6 +70,7 @@ fn starts(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
 }
 
 fn joins(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
-    let by_name = model.method_call(id, step.expr).is_some_and(|(_, method, args)| method == "join" && args.is_empty());
+    let by_name =
+        model.method_call(id, step.expr).is_some_and(|(_, method, args)| method == "join" && args.is_empty());
     by_name || model.effects_of(id, step).iter().any(|effect| matches!(effect.what, Deed::Block(THREAD_END)))
 }

@@ -29,7 +29,8 @@ impl Lint for GuardAcrossAwait {
                     seen.push(held.at);
                     let name = &held.taken.lock.name;
                     let message = format!("`{name}` stays locked while the task is suspended at an `.await`");
-                    let help = "release the guard before the `.await`, or use a lock that suspends, such as tokio's";
+                    let help =
+                        "release the guard before the `.await`, or use a lock that suspends, such as tokio's";
                     found.push(
                         Draft::new(Certainty::Potential, message, help)
                             .object("lock", name)

@@ -28,7 +28,9 @@ impl Lint for GuardAcrossBlockingCall {
                     let Deed::Block(on) = effect.what else { continue };
                     // Whether a wait in a called function gives up this very guard is not known.
                     let inner_wait = on == "a condvar" && !matches!(step.what, What::Wait(_));
-                    let Some(held) = step.held.iter().find(|held| counts(model, id, step, held)) else { continue };
+                    let Some(held) = step.held.iter().find(|held| counts(model, id, step, held)) else {
+                        continue;
+                    };
                     // A sleep in a loop polls for something; that may be what the lock is for.
                     let polls = on == SLEEP && step.loops > 0;
                     if inner_wait || polls || seen.contains(&held.at) {
@@ -44,7 +46,11 @@ impl Lint for GuardAcrossBlockingCall {
                         .at(site(id, step), "waits", format!("`{name}` is held across this call"))
                         .through(effect.via.get(1..).unwrap_or_default());
                     let direct = effect.via.is_empty();
-                    found.push(if direct { draft } else { draft.at(effect.at, "waits", format!("which waits for {on} here")) });
+                    found.push(if direct {
+                        draft
+                    } else {
+                        draft.at(effect.at, "waits", format!("which waits for {on} here"))
+                    });
                 }
             }
         }
@@ -70,9 +76,11 @@ pub(super) fn comes_from(model: &Model<'_>, id: ItemId, expr: ExprId, held: &Hel
             let variable = &function.locals[*local as usize];
             held.local() == Some(*local) || variable.init.or(variable.part_of).is_some_and(inner)
         }
-        Expr::Method(base, _, _) | Expr::Field(base, _) | Expr::Index(base, _) | Expr::Try(base) | Expr::Await(base) => {
-            inner(*base)
-        }
+        Expr::Method(base, _, _)
+        | Expr::Field(base, _)
+        | Expr::Index(base, _)
+        | Expr::Try(base)
+        | Expr::Await(base) => inner(*base),
         _ => false,
     }
 }

@@ -33,8 +33,11 @@ impl Lint for GuardDroppedAtOnce {
                 let follows = steps[at + 1..].iter().any(|later| later.closure == step.closure);
                 let sure = discarded && follows;
                 let name = &taken.lock.name;
-                let message = format!("`{name}` is unlocked again at once: the guard is dropped at the end of this statement");
-                let help = "give the guard a name, such as `_guard`, so that it lives to the end of the block";
+                let message = format!(
+                    "`{name}` is unlocked again at once: the guard is dropped at the end of this statement"
+                );
+                let help =
+                    "give the guard a name, such as `_guard`, so that it lives to the end of the block";
                 let certainty = if sure { Certainty::Predicted } else { Certainty::Potential };
                 let label = format!("`{name}` is locked and unlocked here");
                 let later = || steps[at + 1..].iter().filter(|later| later.closure == step.closure);

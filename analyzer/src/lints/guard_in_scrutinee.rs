@@ -7,9 +7,9 @@
 use crate::finding::Certainty;
 use crate::lints::{Draft, Lint, all_steps, site, site_of};
 use crate::source_model::flow::Step;
+use crate::source_model::flow::What;
 use crate::source_model::link::ItemId;
 use crate::source_model::model::{Deed, Model};
-use crate::source_model::flow::What;
 
 pub(super) struct GuardInScrutinee;
 
@@ -32,12 +32,17 @@ impl Lint for GuardInScrutinee {
                     }
                     seen.push(held.at);
                     let name = &held.taken.lock.name;
-                    let message = format!("the guard of `{name}` lives as long as the whole statement, which {what}");
+                    let message =
+                        format!("the guard of `{name}` lives as long as the whole statement, which {what}");
                     let help = "bind what is needed of it first: `let value = ….lock().unwrap().next();`";
                     found.push(
                         Draft::new(Certainty::Potential, message, help)
                             .object("lock", name)
-                            .at(site_of(id, held), "acquired_first", format!("`{name}` is locked here, for a temporary"))
+                            .at(
+                                site_of(id, held),
+                                "acquired_first",
+                                format!("`{name}` is locked here, for a temporary"),
+                            )
                             .at(site(id, step), "wanted", "and still held here".to_owned()),
                     );
                 }
@@ -48,7 +53,11 @@ impl Lint for GuardInScrutinee {
 }
 
 /// What a step does that should not be done under a lock by accident, with the lock that it takes.
-fn risk(model: &Model<'_>, id: ItemId, step: &Step) -> Option<(String, Option<crate::source_model::places::Place>)> {
+fn risk(
+    model: &Model<'_>,
+    id: ItemId,
+    step: &Step,
+) -> Option<(String, Option<crate::source_model::places::Place>)> {
     if matches!(step.what, What::Await) {
         return Some(("awaits".to_owned(), None));
     }

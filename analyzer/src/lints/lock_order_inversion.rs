@@ -66,8 +66,11 @@ fn edges(model: &Model<'_>) -> Edges {
                     continue;
                 }
                 for held in &step.held {
-                    let Some(from) = held.taken.lock.class.as_ref().filter(|from| *from != to) else { continue };
-                    let gates = step.held.iter().filter(|other| *other != held && other.mode() == Mode::Exclusive);
+                    let Some(from) = held.taken.lock.class.as_ref().filter(|from| *from != to) else {
+                        continue;
+                    };
+                    let gates =
+                        step.held.iter().filter(|other| *other != held && other.mode() == Mode::Exclusive);
                     let edge = Edge {
                         first: site_of(id, held),
                         second: effect.at,

@@ -148,7 +148,10 @@ impl Draft {
 }
 
 /// All steps of all functions, those for tests left out if asked.
-fn all_steps<'m>(model: &'m Model<'_>, with_tests: bool) -> impl Iterator<Item = (ItemId, std::rc::Rc<Vec<Step>>)> + 'm {
+fn all_steps<'m>(
+    model: &'m Model<'_>,
+    with_tests: bool,
+) -> impl Iterator<Item = (ItemId, std::rc::Rc<Vec<Step>>)> + 'm {
     let linked = model.linked();
     linked
         .functions()

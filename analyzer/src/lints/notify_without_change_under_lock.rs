@@ -24,19 +24,26 @@ impl Lint for NotifyWithoutChangeUnderLock {
                 let before = || steps[..at].iter().filter(|other| other.closure == step.closure);
                 let locks = |other: &Step| {
                     let deeds = model.effects_of(id, other);
-                    deeds.iter().any(|effect| matches!(effect.what, Deed::Take(_))) || unknown_lock(model, id, other)
+                    deeds.iter().any(|effect| matches!(effect.what, Deed::Take(_)))
+                        || unknown_lock(model, id, other)
                 };
                 if !step.held.is_empty() || before().any(locks) {
                     continue;
                 }
-                let Some(store) = before().rfind(|other| atomics::is_write(model, id, other)) else { continue };
+                let Some(store) = before().rfind(|other| atomics::is_write(model, id, other)) else {
+                    continue;
+                };
                 let message = "what this notification is about was changed without the lock that waiters hold: one \
                                that has just looked misses it";
                 let help = "change it while holding the condvar's mutex (an empty critical section before the \
                             notification will do)";
                 found.push(
                     Draft::new(Certainty::Potential, message.to_owned(), help)
-                        .at(site(id, step), "notifies", "this notification can come before the wait".to_owned())
+                        .at(
+                            site(id, step),
+                            "notifies",
+                            "this notification can come before the wait".to_owned(),
+                        )
                         .at(site(id, store), "access", "after this change, which no lock orders".to_owned()),
                 );
             }
@@ -54,5 +61,7 @@ fn is_notify(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
 
 /// Something that may be a lock although its type is not known.
 fn unknown_lock(model: &Model<'_>, id: ItemId, step: &Step) -> bool {
-    model.method_call(id, step.expr).is_some_and(|(_, method, _)| method.contains("lock") || method == "write")
+    model
+        .method_call(id, step.expr)
+        .is_some_and(|(_, method, _)| method.contains("lock") || method == "write")
 }

@@ -27,7 +27,9 @@ impl Lint for OnceReentrancy {
             for step in steps.iter() {
                 let Some((place, by)) = initialises(model, id, step) else { continue };
                 let (within, own) = match by {
-                    By::Closure(closure) => (id, steps.iter().filter(|inner| inner.closure == Some(closure)).cloned().collect()),
+                    By::Closure(closure) => {
+                        (id, steps.iter().filter(|inner| inner.closure == Some(closure)).cloned().collect())
+                    }
                     By::Function(target) => (target, outside_closures(model, target)),
                 };
                 let own: Vec<&Step> = own.iter().collect();
@@ -80,7 +82,13 @@ fn is_named(model: &Model<'_>, of: ItemId, names: &[&str]) -> bool {
 }
 
 /// Where one of these steps, or what it calls, uses the object.
-fn comes_back(model: &Model<'_>, id: ItemId, steps: &[&Step], place: &Place, depth: u32) -> Option<(Site, Vec<Site>)> {
+fn comes_back(
+    model: &Model<'_>,
+    id: ItemId,
+    steps: &[&Step],
+    place: &Place,
+    depth: u32,
+) -> Option<(Site, Vec<Site>)> {
     if depth > DEEPEST {
         return None;
     }
@@ -126,7 +134,9 @@ fn lazy_statics(model: &Model<'_>) -> Vec<Draft> {
         }
         for (index, def) in (0..).zip(&linked.facts(file).statics) {
             let of = (file, index);
-            let Some(init) = def.init.filter(|_| is_named(model, of, &["LazyLock", "Lazy"])) else { continue };
+            let Some(init) = def.init.filter(|_| is_named(model, of, &["LazyLock", "Lazy"])) else {
+                continue;
+            };
             let place = Place { root: Root::Static(of), path: Vec::new() };
             let steps = model.steps((file, init));
             let all: Vec<&Step> = steps.iter().collect();

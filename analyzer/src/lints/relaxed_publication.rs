@@ -57,14 +57,18 @@ impl Lint for RelaxedPublication {
                 }
             }
         }
-        let complete = uses.into_values().filter(|uses| !uses.ordered && !uses.stores.is_empty() && !uses.loads.is_empty());
+        let complete = uses
+            .into_values()
+            .filter(|uses| !uses.ordered && !uses.stores.is_empty() && !uses.loads.is_empty());
         complete.map(|uses| draft(&uses)).collect()
     }
 }
 
 fn draft(uses: &Uses) -> Draft {
     let name = &uses.name;
-    let message = format!("`{name}` hands data over with `Relaxed` on both sides: the reader may see the data as it was before");
+    let message = format!(
+        "`{name}` hands data over with `Relaxed` on both sides: the reader may see the data as it was before"
+    );
     let help = "store with `Release` and load with `Acquire`";
     Draft::new(Certainty::Potential, message, help)
         .object("atomic", name)
@@ -79,7 +83,9 @@ fn publishes(model: &Model<'_>, id: ItemId, ty: &str, before: &[Step]) -> bool {
         What::Other => {
             let cell = model.method_call(id, step.expr);
             cell.is_some_and(|(receiver, method, args)| {
-                method == "get" && args.is_empty() && model.types.of(id, receiver).external() == Some("UnsafeCell")
+                method == "get"
+                    && args.is_empty()
+                    && model.types.of(id, receiver).external() == Some("UnsafeCell")
             })
         }
         _ => false,

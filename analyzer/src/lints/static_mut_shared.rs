@@ -32,14 +32,18 @@ impl Lint for StaticMutShared {
         let on_threads = functions_on_threads(model);
         let mut uses: BTreeMap<ItemId, Uses> = BTreeMap::new();
         for (id, steps) in all_steps(model, false) {
-            let bodies: Vec<_> =
-                steps.iter().filter(|step| threads::starts_thread(model, id, step)).filter_map(|step| threads::body(model, id, step)).collect();
+            let bodies: Vec<_> = steps
+                .iter()
+                .filter(|step| threads::starts_thread(model, id, step))
+                .filter_map(|step| threads::body(model, id, step))
+                .collect();
             for step in steps.iter() {
                 let What::Touch(write) = step.what else { continue };
                 let Some(of) = mutable(model, id, step.expr) else { continue };
                 let known = uses.entry(of).or_default();
                 known.locked |= !step.held.is_empty();
-                let in_thread = on_threads.contains(&id) || step.closure.is_some_and(|closure| bodies.contains(&closure));
+                let in_thread =
+                    on_threads.contains(&id) || step.closure.is_some_and(|closure| bodies.contains(&closure));
                 let list = if in_thread { &mut known.in_thread } else { &mut known.elsewhere };
                 list.push((site(id, step), write));
             }
@@ -106,7 +110,9 @@ fn functions_on_threads(model: &Model<'_>) -> Vec<ItemId> {
 /// The function in `thread::spawn(function)`.
 fn named_body(model: &Model<'_>, id: ItemId, call: ExprId) -> Option<ItemId> {
     let function = model.linked().function(id);
-    let (Expr::Call(_, args) | Expr::Method(_, _, args)) = &function.exprs[call as usize] else { return None };
+    let (Expr::Call(_, args) | Expr::Method(_, _, args)) = &function.exprs[call as usize] else {
+        return None;
+    };
     let Expr::Path(path) = &function.exprs[*args.first()? as usize] else { return None };
     model.types.target_of_path(id, path)
 }

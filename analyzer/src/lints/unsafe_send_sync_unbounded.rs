@@ -50,7 +50,8 @@ fn check(model: &Model<'_>, file: usize, given: &UnsafeImpl) -> Option<Draft> {
         if def.bounded.contains(&inner) {
             return None;
         }
-        let field = def.fields.iter().find(|(_, ty)| holds(model, of, ty, linked.facts(of.0).name(inner), 0))?;
+        let field =
+            def.fields.iter().find(|(_, ty)| holds(model, of, ty, linked.facts(of.0).name(inner), 0))?;
         Some((*param, field.0))
     });
     let (param, field) = unbounded?;
@@ -68,7 +69,17 @@ fn check(model: &Model<'_>, file: usize, given: &UnsafeImpl) -> Option<Draft> {
 
 /// Types that hold their parameter as a value.
 const HOLDERS: [&str; 12] = [
-    "Box", "Option", "Vec", "UnsafeCell", "Cell", "RefCell", "ManuallyDrop", "MaybeUninit", "VecDeque", "Result", "CachePadded",
+    "Box",
+    "Option",
+    "Vec",
+    "UnsafeCell",
+    "Cell",
+    "RefCell",
+    "ManuallyDrop",
+    "MaybeUninit",
+    "VecDeque",
+    "Result",
+    "CachePadded",
     "SyncUnsafeCell",
 ];
 

@@ -27,7 +27,8 @@ impl Reporter for Github {
             let mut message = finding.message.clone();
             for other in finding.locations.iter().skip(1) {
                 let place = &other.place;
-                let _ = write!(message, "\n{}:{}: {}", place.file, place.line, other.label.replace('\n', "; "));
+                let _ =
+                    write!(message, "\n{}:{}: {}", place.file, place.line, other.label.replace('\n', "; "));
             }
             let _ = write!(message, "\nhelp: {}", finding.help);
             let place = place.unwrap_or_default();

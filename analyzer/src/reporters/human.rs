@@ -471,7 +471,8 @@ mod tests {
     fn a_clean_run_is_one_line() {
         let mut report = report();
         report.findings.clear();
-        report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, ..Default::default() };
+        report.stats =
+            crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, ..Default::default() };
         let text = render(&report, &WIDE);
         assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
     }

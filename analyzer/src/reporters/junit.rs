@@ -35,7 +35,9 @@ impl Reporter for Junit {
             text.push_str("  </testsuite>\n");
         }
         if suites.is_empty() {
-            text.push_str("  <testsuite name=\"snag\" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">\n");
+            text.push_str(
+                "  <testsuite name=\"snag\" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">\n",
+            );
             text.push_str("    <testcase classname=\"snag\" name=\"no findings\"/>\n  </testsuite>\n");
         }
         text.push_str("</testsuites>\n");
@@ -51,7 +53,8 @@ fn counts(findings: &[&Finding]) -> (usize, usize) {
 
 fn case(text: &mut String, finding: &Finding) {
     let first = finding.locations.first();
-    let place = first.map_or_else(|| "unknown".to_owned(), |at| format!("{}:{}", at.place.file, at.place.line));
+    let place =
+        first.map_or_else(|| "unknown".to_owned(), |at| format!("{}:{}", at.place.file, at.place.line));
     let file = first.map_or("", |at| at.place.file.as_str());
     let message = escaped(&finding.message);
     let _ = writeln!(
@@ -70,7 +73,11 @@ fn case(text: &mut String, finding: &Finding) {
         }
         let _ = write!(body, "help: {}", finding.help);
         let kind = certainty_word(finding.certainty);
-        let _ = writeln!(text, "      <failure type=\"{kind}\" message=\"{message}\">{}</failure>", escaped(&body));
+        let _ = writeln!(
+            text,
+            "      <failure type=\"{kind}\" message=\"{message}\">{}</failure>",
+            escaped(&body)
+        );
     }
     text.push_str("    </testcase>\n");
 }

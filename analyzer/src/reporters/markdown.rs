@@ -24,9 +24,17 @@ impl Reporter for Markdown {
             text.push_str("| certainty | rule | where | what |\n|---|---|---|---|\n");
         }
         for finding in &report.findings {
-            let place = finding.locations.first().map_or_else(String::new, |at| format!("{}:{}", at.place.file, at.place.line));
+            let place = finding
+                .locations
+                .first()
+                .map_or_else(String::new, |at| format!("{}:{}", at.place.file, at.place.line));
             let what = finding.message.replace('|', "\\|").replace('\n', " ");
-            let _ = writeln!(text, "| {} | `{}` | `{place}` | {what} |", certainty_word(finding.certainty), finding.rule);
+            let _ = writeln!(
+                text,
+                "| {} | `{}` | `{place}` | {what} |",
+                certainty_word(finding.certainty),
+                finding.rule
+            );
         }
         for finding in report.findings.iter().take(MOST_TOLD) {
             tell(&mut text, finding, sources);
@@ -39,7 +47,12 @@ impl Reporter for Markdown {
 }
 
 fn tell(text: &mut String, finding: &Finding, sources: &Sources) {
-    let _ = write!(text, "\n<details><summary><code>{}</code>: {}</summary>\n\n", finding.rule, html(&finding.message));
+    let _ = write!(
+        text,
+        "\n<details><summary><code>{}</code>: {}</summary>\n\n",
+        finding.rule,
+        html(&finding.message)
+    );
     for at in &finding.locations {
         let place = &at.place;
         let _ = writeln!(text, "* `{}:{}`: {}", place.file, place.line, at.label.replace('\n', "; "));

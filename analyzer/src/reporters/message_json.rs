@@ -139,8 +139,10 @@ mod tests {
         let sources = Sources::new("/nowhere");
         sources.insert("src/main.rs", PROGRAM);
         let text = MessageJson.render(&report(), &sources, &Style::FILE);
-        let messages: Vec<Message> =
-            text.lines().map(|line| serde_json::from_str(line).expect("it is one of cargo's messages")).collect();
+        let messages: Vec<Message> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("it is one of cargo's messages"))
+            .collect();
         let [Message::CompilerMessage(found), Message::BuildFinished(_)] = &messages[..] else {
             panic!("{messages:?}")
         };

@@ -24,7 +24,8 @@ impl Reporter for Sarif {
         let mut used: Vec<&str> = report.findings.iter().map(|finding| finding.rule.as_str()).collect();
         used.sort_unstable();
         used.dedup();
-        let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, report, sources, &used)).collect();
+        let results: Vec<Value> =
+            report.findings.iter().map(|finding| result(finding, report, sources, &used)).collect();
         let notifications: Vec<Value> = report
             .warnings
             .iter()
@@ -107,7 +108,9 @@ fn artifact(file: &str) -> Value {
     let encoded: String = file
         .bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             other => format!("%{other:02X}"),
         })
         .collect();

@@ -133,11 +133,52 @@ struct Flow<'a> {
 
 /// What a closure handed to one of these does is done at once, if at all.
 const AT_ONCE: [&str; 46] = [
-    "map", "and_then", "or_else", "unwrap_or_else", "map_or", "map_or_else", "for_each", "then", "with", "retain", "filter",
-    "any", "all", "find", "position", "fold", "filter_map", "flat_map", "or_insert_with", "sort_by", "sort_by_key",
-    "is_some_and", "is_ok_and", "map_err", "inspect", "call_once", "call_once_force", "get_or_init", "get_or_insert_with",
-    "get_or_try_init", "catch_unwind", "scope", "block_in_place", "with_borrow", "with_borrow_mut", "and_modify", "ok_or_else",
-    "try_for_each", "max_by_key", "min_by_key", "partition", "update", "with_mut", "take_while", "entry", "in_scope",
+    "map",
+    "and_then",
+    "or_else",
+    "unwrap_or_else",
+    "map_or",
+    "map_or_else",
+    "for_each",
+    "then",
+    "with",
+    "retain",
+    "filter",
+    "any",
+    "all",
+    "find",
+    "position",
+    "fold",
+    "filter_map",
+    "flat_map",
+    "or_insert_with",
+    "sort_by",
+    "sort_by_key",
+    "is_some_and",
+    "is_ok_and",
+    "map_err",
+    "inspect",
+    "call_once",
+    "call_once_force",
+    "get_or_init",
+    "get_or_insert_with",
+    "get_or_try_init",
+    "catch_unwind",
+    "scope",
+    "block_in_place",
+    "with_borrow",
+    "with_borrow_mut",
+    "and_modify",
+    "ok_or_else",
+    "try_for_each",
+    "max_by_key",
+    "min_by_key",
+    "partition",
+    "update",
+    "with_mut",
+    "take_while",
+    "entry",
+    "in_scope",
 ];
 
 const WAITS: [&str; 7] =
@@ -334,8 +375,15 @@ impl<'a> Flow<'a> {
             Expr::Local(local) => Some(*local),
             _ => None,
         };
-        let given = self.moved.iter().position(|(from, held)| (local.is_some() && *from == local) || held.value == core);
-        let borrowed = self.state.held.iter().find(|held| local.is_some_and(|local| held.holder == Holder::Local(local)));
+        let given = self
+            .moved
+            .iter()
+            .position(|(from, held)| (local.is_some() && *from == local) || held.value == core);
+        let borrowed = self
+            .state
+            .held
+            .iter()
+            .find(|held| local.is_some_and(|local| held.holder == Holder::Local(local)));
         let given = match (given, borrowed) {
             (Some(at), _) => Some((true, self.moved.remove(at).1)),
             (None, Some(held)) => Some((false, held.clone())),
@@ -361,7 +409,9 @@ impl<'a> Flow<'a> {
         loop {
             match &self.function.exprs[expr as usize] {
                 Expr::Try(inner) | Expr::Await(inner) => expr = *inner,
-                Expr::Method(receiver, name, _) if is_passed_on(self.types.linked.facts(self.id.0).name(*name)) => {
+                Expr::Method(receiver, name, _)
+                    if is_passed_on(self.types.linked.facts(self.id.0).name(*name)) =>
+                {
                     expr = *receiver;
                 }
                 Expr::Call(callee, args) if args.len() == 1 && self.is_wrapper(*callee) => expr = args[0],
@@ -462,7 +512,17 @@ fn join(ends: Vec<State>) -> State {
 }
 
 fn is_passed_on(name: &str) -> bool {
-    matches!(name, "unwrap" | "expect" | "unwrap_or_else" | "into_inner" | "map_err" | "ok" | "unwrap_or_default" | "into")
+    matches!(
+        name,
+        "unwrap"
+            | "expect"
+            | "unwrap_or_else"
+            | "into_inner"
+            | "map_err"
+            | "ok"
+            | "unwrap_or_default"
+            | "into"
+    )
 }
 
 impl Held {

@@ -138,7 +138,15 @@ impl<'a> Linked<'a> {
             let id = self.modules.len();
             let below = if module.block { self.modules[around].folder.clone() } else { below };
             let test = test || module.test || (index > 0 && self.modules[around].test);
-            self.modules.push(LinkedModule { file, parent: around, root, block: module.block, kind, test, folder: below });
+            self.modules.push(LinkedModule {
+                file,
+                parent: around,
+                root,
+                block: module.block,
+                kind,
+                test,
+                folder: below,
+            });
             own.push(id);
             if index > 0 && !module.block {
                 self.names.entry((around, name)).or_default().push(Entry::Module(id));
@@ -147,7 +155,8 @@ impl<'a> Linked<'a> {
         self.of_file[file] = own;
         for (around, module) in others {
             let name = facts.name(module.name);
-            let Some((other, below)) = self.file_of(file, around, module.path.as_deref(), name, by_path) else {
+            let Some((other, below)) = self.file_of(file, around, module.path.as_deref(), name, by_path)
+            else {
                 continue;
             };
             if !self.of_file[other].is_empty() {
@@ -239,7 +248,8 @@ impl<'a> Linked<'a> {
     /// All functions of files that belong to a crate.
     pub fn functions(&self) -> impl Iterator<Item = ItemId> + '_ {
         let files = self.files.iter().enumerate().filter(|(file, _)| !self.of_file[*file].is_empty());
-        files.flat_map(|(file, loaded)| numbered(&loaded.facts.functions).map(move |(index, _)| (file, index)))
+        files
+            .flat_map(|(file, loaded)| numbered(&loaded.facts.functions).map(move |(index, _)| (file, index)))
     }
 
     /// The module of the package that is this one of the file's.
@@ -398,10 +408,21 @@ fn is_prelude_like(path: &[String], name: &str) -> bool {
     match &words[..] {
         ["std", "sync"] => matches!(
             name,
-            "Mutex" | "RwLock" | "Condvar" | "Once" | "OnceLock" | "LazyLock" | "Barrier" | "Arc" | "mpsc" | "atomic"
+            "Mutex"
+                | "RwLock"
+                | "Condvar"
+                | "Once"
+                | "OnceLock"
+                | "LazyLock"
+                | "Barrier"
+                | "Arc"
+                | "mpsc"
+                | "atomic"
         ),
         ["std" | "core", "sync", "atomic"] | ["std", "sync", "atomic", ..] => name.starts_with("Atomic"),
-        ["parking_lot"] => matches!(name, "Mutex" | "RwLock" | "Condvar" | "Once" | "ReentrantMutex" | "FairMutex"),
+        ["parking_lot"] => {
+            matches!(name, "Mutex" | "RwLock" | "Condvar" | "Once" | "ReentrantMutex" | "FairMutex")
+        }
         ["std", "thread"] => matches!(name, "spawn" | "sleep" | "JoinHandle" | "park" | "scope"),
         _ => false,
     }

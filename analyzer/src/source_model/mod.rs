@@ -8,8 +8,8 @@
 //! Invariant: where something is not known, it is left out; what remains is read as the language means it.
 
 pub mod extract;
-pub mod flow;
 pub mod facts;
+pub mod flow;
 pub mod link;
 pub mod load;
 pub mod model;

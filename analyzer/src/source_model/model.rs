@@ -107,7 +107,9 @@ impl<'a> Model<'a> {
     #[must_use]
     pub fn effects_of(&self, id: ItemId, step: &Step) -> Vec<Effect> {
         let here = Site { file: id.0, at: step.at };
-        let own = |what| vec![Effect { what, at: here, certain: step.straight, certain_in_call: true, via: Vec::new() }];
+        let own = |what| {
+            vec![Effect { what, at: here, certain: step.straight, certain_in_call: true, via: Vec::new() }]
+        };
         match &step.what {
             What::Acquire(taken) => own(Deed::Take(taken.clone())),
             What::Other => match self.deed_of_other(id, step) {
@@ -115,9 +117,13 @@ impl<'a> Model<'a> {
                 None => Vec::new(),
             },
             What::Wait(_) => own(Deed::Block("a condvar")),
-            What::Own(target) if !self.linked().function(*target).is_async => self.called(id, step, *target, here),
+            What::Own(target) if !self.linked().function(*target).is_async => {
+                self.called(id, step, *target, here)
+            }
             What::Await => match self.types.target(id, step.expr) {
-                Some(target) if self.linked().function(target).is_async => self.called(id, step, target, here),
+                Some(target) if self.linked().function(target).is_async => {
+                    self.called(id, step, target, here)
+                }
                 _ => Vec::new(),
             },
             _ => Vec::new(),
@@ -147,7 +153,9 @@ impl<'a> Model<'a> {
         let Root::Local(local) = place.root else { return place.clone() };
         let function = self.linked().function(id);
         let arguments: Vec<ExprId> = match &function.exprs[call as usize] {
-            Expr::Method(receiver, _, args) => std::iter::once(*receiver).chain(args.iter().copied()).collect(),
+            Expr::Method(receiver, _, args) => {
+                std::iter::once(*receiver).chain(args.iter().copied()).collect()
+            }
             Expr::Call(_, args) => args.clone(),
             _ => Vec::new(),
         };
@@ -194,7 +202,9 @@ impl<'a> Model<'a> {
     pub fn method_call(&self, id: ItemId, expr: ExprId) -> Option<(ExprId, &'a str, &'a [ExprId])> {
         let function = self.linked().function(id);
         match &function.exprs[expr as usize] {
-            Expr::Method(receiver, name, args) => Some((*receiver, self.linked().facts(id.0).name(*name), args)),
+            Expr::Method(receiver, name, args) => {
+                Some((*receiver, self.linked().facts(id.0).name(*name), args))
+            }
             _ => None,
         }
     }

@@ -160,9 +160,12 @@ fn roots(manifest: &toml::Table, folder: &Path, files: &[PathBuf]) -> Vec<Root> 
     let library = manifest.get("lib").and_then(path_of);
     add(library.unwrap_or_else(|| folder.join("src/lib.rs")), RootKind::Library);
     add(folder.join("src/main.rs"), RootKind::Program);
-    for (table, kind) in
-        [("bin", RootKind::Program), ("example", RootKind::Test), ("test", RootKind::Test), ("bench", RootKind::Test)]
-    {
+    for (table, kind) in [
+        ("bin", RootKind::Program),
+        ("example", RootKind::Test),
+        ("test", RootKind::Test),
+        ("bench", RootKind::Test),
+    ] {
         let listed = manifest.get(table).and_then(Value::as_array).into_iter().flatten();
         for path in listed.filter_map(path_of) {
             add(path, kind);

@@ -110,8 +110,10 @@ impl Acquisition {
         match self.lock.kind {
             LockKind::Reentrant => false,
             LockKind::Mutex => true,
-            LockKind::RwLock => self.mode != Mode::Shared && (held, self.mode) != (Mode::Shared, Mode::Upgradable)
-                || held == Mode::Exclusive,
+            LockKind::RwLock => {
+                self.mode != Mode::Shared && (held, self.mode) != (Mode::Shared, Mode::Upgradable)
+                    || held == Mode::Exclusive
+            }
         }
     }
 }
@@ -119,11 +121,15 @@ impl Acquisition {
 /// Names by which locks are taken.
 fn mode_of(method: &str) -> Option<(Mode, bool)> {
     Some(match method {
-        "lock" | "lock_arc" | "write" | "write_arc" | "blocking_lock" | "blocking_write" => (Mode::Exclusive, false),
+        "lock" | "lock_arc" | "write" | "write_arc" | "blocking_lock" | "blocking_write" => {
+            (Mode::Exclusive, false)
+        }
         "read" | "read_arc" | "blocking_read" => (Mode::Shared, false),
         "read_recursive" => (Mode::Shared, true),
         "upgradable_read" => (Mode::Upgradable, false),
-        "try_lock" | "try_write" | "try_lock_for" | "try_lock_until" | "try_write_for" | "try_lock_arc" => (Mode::Exclusive, true),
+        "try_lock" | "try_write" | "try_lock_for" | "try_lock_until" | "try_write_for" | "try_lock_arc" => {
+            (Mode::Exclusive, true)
+        }
         "try_read" | "try_read_for" | "try_upgradable_read" => (Mode::Shared, true),
         _ => return None,
     })
@@ -161,11 +167,16 @@ impl Types<'_> {
             Expr::Method(receiver, name, args) => {
                 let name = facts.name(*name);
                 match name {
-                    "clone" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "deref" | "deref_mut" | "unwrap"
-                    | "expect" | "to_owned" | "as_deref" | "get_ref" | "by_ref" | "as_deref_mut" | "ok" => inner(*receiver),
+                    "clone" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "deref" | "deref_mut"
+                    | "unwrap" | "expect" | "to_owned" | "as_deref" | "get_ref" | "by_ref"
+                    | "as_deref_mut" | "ok" => inner(*receiver),
                     "lock" | "read" | "write" if args.is_empty() => step(inner(*receiver), "()".to_owned()),
-                    "get" | "get_mut" | "entry" | "first" | "last" | "next" => step(inner(*receiver), "[]".to_owned()),
-                    _ if args.is_empty() && self.gives_reference(id, expr) => step(inner(*receiver), format!("{name}()")),
+                    "get" | "get_mut" | "entry" | "first" | "last" | "next" => {
+                        step(inner(*receiver), "[]".to_owned())
+                    }
+                    _ if args.is_empty() && self.gives_reference(id, expr) => {
+                        step(inner(*receiver), format!("{name}()"))
+                    }
                     _ => unknown(),
                 }
             }
@@ -267,7 +278,10 @@ impl Types<'_> {
                 _ => None,
             },
             Expr::Method(receiver, name, _)
-                if matches!(facts.name(*name), "clone" | "as_ref" | "unwrap" | "expect" | "deref" | "borrow") =>
+                if matches!(
+                    facts.name(*name),
+                    "clone" | "as_ref" | "unwrap" | "expect" | "deref" | "borrow"
+                ) =>
             {
                 self.class(id, *receiver, depth + 1)
             }

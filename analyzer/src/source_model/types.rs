@@ -54,19 +54,59 @@ impl Ty {
 
 /// Types that stand for what is in them.
 const SEEN_THROUGH: [&str; 14] = [
-    "Arc", "Rc", "Box", "Pin", "ManuallyDrop", "CachePadded", "Cow", "Ref", "RefMut", "NonNull", "AssertUnwindSafe",
-    "Lazy", "LazyLock", "Weak",
+    "Arc",
+    "Rc",
+    "Box",
+    "Pin",
+    "ManuallyDrop",
+    "CachePadded",
+    "Cow",
+    "Ref",
+    "RefMut",
+    "NonNull",
+    "AssertUnwindSafe",
+    "Lazy",
+    "LazyLock",
+    "Weak",
 ];
 
 /// Crates whose locks and channels block a thread.
 const BLOCKING: [&str; 22] = [
-    "std", "core", "alloc", "parking_lot", "lock_api", "spin", "loom", "shuttle", "antidote", "crossbeam", "crossbeam_utils",
-    "crossbeam_channel", "crossbeam_queue", "once_cell", "lazy_static", "portable_atomic", "dashmap", "no_deadlocks",
-    "tracing_mutex", "flume", "rayon", "nix",
+    "std",
+    "core",
+    "alloc",
+    "parking_lot",
+    "lock_api",
+    "spin",
+    "loom",
+    "shuttle",
+    "antidote",
+    "crossbeam",
+    "crossbeam_utils",
+    "crossbeam_channel",
+    "crossbeam_queue",
+    "once_cell",
+    "lazy_static",
+    "portable_atomic",
+    "dashmap",
+    "no_deadlocks",
+    "tracing_mutex",
+    "flume",
+    "rayon",
+    "nix",
 ];
 /// Crates whose locks and channels suspend a task.
-const ASYNC: [&str; 9] =
-    ["tokio", "async_std", "async_lock", "futures", "futures_util", "futures_channel", "smol", "async_channel", "futures_lite"];
+const ASYNC: [&str; 9] = [
+    "tokio",
+    "async_std",
+    "async_lock",
+    "futures",
+    "futures_util",
+    "futures_channel",
+    "smol",
+    "async_channel",
+    "futures_lite",
+];
 
 /// Types of a package.
 pub struct Types<'a> {
@@ -119,7 +159,14 @@ impl<'a> Types<'a> {
         self.written_within(file, module, ty, function, 0)
     }
 
-    fn written_within(&self, file: usize, module: u32, ty: &Type, function: Option<ItemId>, depth: u32) -> Ty {
+    fn written_within(
+        &self,
+        file: usize,
+        module: u32,
+        ty: &Type,
+        function: Option<ItemId>,
+        depth: u32,
+    ) -> Ty {
         if depth > 16 {
             return Ty::Unknown;
         }
@@ -339,16 +386,22 @@ impl<'a> Types<'a> {
         }
         match (name, &receiver) {
             ("lock" | "read" | "write" | "lock_arc" | "upgradable_read", Ty::External(lock, _, content))
-                if args.is_empty() && matches!(lock.as_str(), "Mutex" | "RwLock" | "FairMutex" | "ReentrantMutex") =>
+                if args.is_empty()
+                    && matches!(lock.as_str(), "Mutex" | "RwLock" | "FairMutex" | "ReentrantMutex") =>
             {
                 content.first().cloned().map_or(Ty::Unknown, see_through)
             }
-            ("unwrap" | "expect" | "unwrap_or_else" | "unwrap_or_default" | "take" | "get" | "get_mut" | "first" | "last" | "pop" | "remove" | "get_or_init" | "get_or_insert_with" | "entry" | "or_default" | "or_insert_with", _) => {
-                unwrapped(element_of_map(receiver))
-            }
-            ("clone" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "deref" | "deref_mut" | "to_owned" | "as_deref" | "into_inner" | "map_err" | "ok" | "get_ref" | "by_ref", _) => {
-                receiver
-            }
+            (
+                "unwrap" | "expect" | "unwrap_or_else" | "unwrap_or_default" | "take" | "get" | "get_mut"
+                | "first" | "last" | "pop" | "remove" | "get_or_init" | "get_or_insert_with" | "entry"
+                | "or_default" | "or_insert_with",
+                _,
+            ) => unwrapped(element_of_map(receiver)),
+            (
+                "clone" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "deref" | "deref_mut" | "to_owned"
+                | "as_deref" | "into_inner" | "map_err" | "ok" | "get_ref" | "by_ref",
+                _,
+            ) => receiver,
             ("name" | "stack_size", Ty::External(of, ..)) if of == "Builder" => receiver,
             ("spawn", Ty::External(of, ..)) if matches!(of.as_str(), "Builder" | "Scope") => join_handle(),
             _ => Ty::Unknown,
@@ -465,8 +518,10 @@ pub fn see_through(ty: Ty) -> Ty {
 fn unwrapped(ty: Ty) -> Ty {
     match ty {
         Ty::External(name, _, mut args)
-            if matches!(name.as_str(), "Option" | "Result" | "LockResult" | "OnceLock" | "OnceCell" | "TryLockResult")
-                && !args.is_empty() =>
+            if matches!(
+                name.as_str(),
+                "Option" | "Result" | "LockResult" | "OnceLock" | "OnceCell" | "TryLockResult"
+            ) && !args.is_empty() =>
         {
             see_through(args.swap_remove(0))
         }
@@ -477,7 +532,9 @@ fn unwrapped(ty: Ty) -> Ty {
 /// What is in a map or list.
 fn element_of_map(ty: Ty) -> Ty {
     match &ty {
-        Ty::External(name, ..) if name.ends_with("Map") || matches!(name.as_str(), "Vec" | "VecDeque") => element(ty),
+        Ty::External(name, ..) if name.ends_with("Map") || matches!(name.as_str(), "Vec" | "VecDeque") => {
+            element(ty)
+        }
         Ty::Slice(_) => element(ty),
         _ => ty,
     }
@@ -487,7 +544,9 @@ fn element(ty: Ty) -> Ty {
     match ty {
         Ty::Slice(inner) => see_through(*inner),
         Ty::External(name, _, mut args) => match name.as_str() {
-            "Vec" | "VecDeque" | "HashSet" | "BTreeSet" | "Option" if !args.is_empty() => see_through(args.swap_remove(0)),
+            "Vec" | "VecDeque" | "HashSet" | "BTreeSet" | "Option" if !args.is_empty() => {
+                see_through(args.swap_remove(0))
+            }
             "HashMap" | "BTreeMap" if args.len() > 1 => see_through(args.swap_remove(1)),
             _ => Ty::Unknown,
         },

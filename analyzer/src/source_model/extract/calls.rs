@@ -9,18 +9,84 @@ use crate::source_model::facts::{Closure, Expr, ExprId, Fate, Function, Local, O
 
 /// Methods that give back their receiver, or what is in it: what becomes of a guard goes through them.
 const PASS_ON: [&str; 14] = [
-    "unwrap", "expect", "unwrap_or_else", "unwrap_unchecked", "into_inner", "map_err", "ok", "into", "unwrap_or_default",
-    "or_else", "context", "with_context", "ok_or", "ok_or_else",
+    "unwrap",
+    "expect",
+    "unwrap_or_else",
+    "unwrap_unchecked",
+    "into_inner",
+    "map_err",
+    "ok",
+    "into",
+    "unwrap_or_default",
+    "or_else",
+    "context",
+    "with_context",
+    "ok_or",
+    "ok_or_else",
 ];
 
 /// Methods of std's that are called everywhere and do nothing of interest.
 const DULL: [&str; 60] = [
-    "clone", "unwrap", "expect", "into", "iter", "iter_mut", "into_iter", "as_ref", "as_mut", "to_string", "to_owned",
-    "as_str", "as_bytes", "as_slice", "collect", "ok", "err", "map_err", "is_some", "is_none", "is_ok", "is_err",
-    "unwrap_or", "unwrap_or_default", "as_deref", "as_ptr", "as_mut_ptr", "cloned", "copied", "enumerate", "rev", "zip",
-    "chain", "skip", "min", "max", "cmp", "eq", "ne", "partial_cmp", "to_vec", "try_into", "trim", "split", "parse",
-    "bytes", "chars", "starts_with", "ends_with", "borrow", "to_le_bytes", "to_be_bytes", "wrapping_add", "wrapping_sub",
-    "saturating_sub", "checked_add", "cast", "fmt", "field", "finish",
+    "clone",
+    "unwrap",
+    "expect",
+    "into",
+    "iter",
+    "iter_mut",
+    "into_iter",
+    "as_ref",
+    "as_mut",
+    "to_string",
+    "to_owned",
+    "as_str",
+    "as_bytes",
+    "as_slice",
+    "collect",
+    "ok",
+    "err",
+    "map_err",
+    "is_some",
+    "is_none",
+    "is_ok",
+    "is_err",
+    "unwrap_or",
+    "unwrap_or_default",
+    "as_deref",
+    "as_ptr",
+    "as_mut_ptr",
+    "cloned",
+    "copied",
+    "enumerate",
+    "rev",
+    "zip",
+    "chain",
+    "skip",
+    "min",
+    "max",
+    "cmp",
+    "eq",
+    "ne",
+    "partial_cmp",
+    "to_vec",
+    "try_into",
+    "trim",
+    "split",
+    "parse",
+    "bytes",
+    "chars",
+    "starts_with",
+    "ends_with",
+    "borrow",
+    "to_le_bytes",
+    "to_be_bytes",
+    "wrapping_add",
+    "wrapping_sub",
+    "saturating_sub",
+    "checked_add",
+    "cast",
+    "fmt",
+    "field",
+    "finish",
 ];
 
 /// Macros after which nothing follows.
@@ -185,7 +251,9 @@ fn first_of(func: &Syntax) -> Option<&syn::Ident> {
 fn mentioned_locals(ops: &[Op], function: &Function, found: &mut Vec<u32>) {
     for op in ops {
         match op {
-            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) => mentioned_locals(inner, function, found),
+            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) => {
+                mentioned_locals(inner, function, found)
+            }
             Op::Assign(local, inner) => {
                 found.push(*local);
                 mentioned_locals(inner, function, found);
@@ -193,7 +261,9 @@ fn mentioned_locals(ops: &[Op], function: &Function, found: &mut Vec<u32>) {
             Op::Branch(ways) => ways.iter().for_each(|way| mentioned_locals(way, function, found)),
             Op::Move { from, .. } => found.push(*from),
             Op::Call { expr, .. } | Op::Await(expr, _) => locals_in(*expr, function, found, 0),
-            Op::Closure { id, .. } => mentioned_locals(&function.closures[*id as usize].body, function, found),
+            Op::Closure { id, .. } => {
+                mentioned_locals(&function.closures[*id as usize].body, function, found)
+            }
             Op::Part { of, .. } => locals_in(*of, function, found, 0),
             _ => {}
         }
@@ -239,7 +309,9 @@ pub(super) fn prune(function: &mut Function) {
 fn prune_ops(ops: &mut Vec<Op>) {
     for op in ops.iter_mut() {
         match op {
-            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => prune_ops(inner),
+            Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
+                prune_ops(inner)
+            }
             Op::Branch(ways) => ways.iter_mut().for_each(prune_ops),
             _ => {}
         }

@@ -107,12 +107,17 @@ impl Walk<'_> {
             }
             walk.temps(|walk| {
                 let matched = walk.links(&chain);
-                walk.scope(|walk| {
-                    for (pattern, value) in &matched {
-                        walk.bind(pattern, *value);
-                    }
-                    walk.temps(|walk| walk.block(&repeated.body, Fate::Temporary))
-                })
+                let again = walk.collect(|walk| {
+                    walk.scope(|walk| {
+                        for (pattern, value) in &matched {
+                            walk.bind(pattern, *value);
+                        }
+                        walk.temps(|walk| walk.block(&repeated.body, Fate::Temporary))
+                    });
+                });
+                let mut end: Vec<Op> = matched.iter().map(|(_, value)| Op::Refuted(*value)).collect();
+                end.extend([Op::EndTemps, Op::Break]);
+                walk.push(Op::Branch(vec![again, end]));
             });
         });
         self.push(Op::Loop(body));

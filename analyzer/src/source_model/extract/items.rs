@@ -161,7 +161,15 @@ impl Builder {
         let params = self.params(generics);
         let bounded = params.iter().filter(|(_, bounded)| *bounded).map(|(name, _)| *name).collect();
         let generics = params.iter().map(|(name, _)| *name).collect();
-        self.facts.types.push(TypeDef { module, name, generics, bounded, fields, alias, at: pos(ident.span()) });
+        self.facts.types.push(TypeDef {
+            module,
+            name,
+            generics,
+            bounded,
+            fields,
+            alias,
+            at: pos(ident.span()),
+        });
     }
 
     /// Type parameters, with whether a bound may make them thread-safe.
@@ -171,7 +179,8 @@ impl Builder {
             let mut bounded = may_be_thread_safe(&param.bounds);
             for predicate in generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
                 let syn::WherePredicate::Type(predicate) = predicate else { continue };
-                bounded |= mentions(&predicate.bounded_ty, &param.ident) && may_be_thread_safe(&predicate.bounds);
+                bounded |=
+                    mentions(&predicate.bounded_ty, &param.ident) && may_be_thread_safe(&predicate.bounds);
             }
             params.push((self.ident(&param.ident), bounded));
         }
@@ -190,7 +199,8 @@ impl Builder {
         let name = self.ident(ident);
         let test = self.facts.modules[module as usize].test;
         let init = init.and_then(|init| {
-            let mut function = Function { module, inner: module, name, test, at: pos(ident.span()), ..Function::default() };
+            let mut function =
+                Function { module, inner: module, name, test, at: pos(ident.span()), ..Function::default() };
             let mut walk = Walk::new(self, &mut function, module);
             walk.whole_body(|walk| walk.value(init));
             walk.finish();
@@ -198,7 +208,15 @@ impl Builder {
             function.name = self.word("");
             (!function.body.is_empty()).then(|| self.add_function(function))
         });
-        self.facts.statics.push(Static { module, name, ty, mutable, thread_local, init, at: pos(ident.span()) });
+        self.facts.statics.push(Static {
+            module,
+            name,
+            ty,
+            mutable,
+            thread_local,
+            init,
+            at: pos(ident.span()),
+        });
     }
 
     pub(super) fn add_function(&mut self, function: Function) -> u32 {
@@ -221,7 +239,8 @@ impl Builder {
         for inner in &item.items {
             if let ImplItem::Fn(method) = inner {
                 let test = test || self.in_test(module, &method.attrs);
-                let around = Around { self_type: Some(self_type.clone()), of_trait: item.trait_.is_some(), test };
+                let around =
+                    Around { self_type: Some(self_type.clone()), of_trait: item.trait_.is_some(), test };
                 let public = !matches!(method.vis, Visibility::Inherited) || item.trait_.is_some();
                 self.function(&method.sig, &method.block, &around, module, public);
             }
@@ -248,7 +267,8 @@ impl Builder {
     ) {
         let inner = if block.stmts.iter().any(|stmt| matches!(stmt, syn::Stmt::Item(_))) {
             let name = self.word("");
-            let block = Module { parent: module, name, inline: true, block: true, test: around.test, path: None };
+            let block =
+                Module { parent: module, name, inline: true, block: true, test: around.test, path: None };
             self.new_module(block)
         } else {
             module
@@ -260,7 +280,8 @@ impl Builder {
             self_type: around.self_type.clone(),
             of_trait: around.of_trait,
             exclusive_self: sig.receiver().is_some_and(|receiver| {
-                receiver.mutability.is_some() || (receiver.reference.is_none() && receiver.colon_token.is_none())
+                receiver.mutability.is_some()
+                    || (receiver.reference.is_none() && receiver.colon_token.is_none())
             }),
             is_async: sig.asyncness.is_some(),
             test: around.test,

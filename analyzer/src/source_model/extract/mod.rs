@@ -141,3 +141,5 @@ fn statements_of(stmts: Vec<syn::Stmt>) -> syn::Block {
     syn::Block { brace_token: syn::token::Brace::default(), stmts }
 }
 
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,8 @@ impl Walk<'_> {
             && names.elems.len() == values.elems.len()
         {
             for (name, value) in names.elems.iter().zip(&values.elems) {
-                let part = syn::LocalInit { eq_token: init.eq_token, expr: Box::new(value.clone()), diverge: None };
+                let part =
+                    syn::LocalInit { eq_token: init.eq_token, expr: Box::new(value.clone()), diverge: None };
                 match name {
                     Pat::Ident(ident) => {
                         let name = self.builder.ident(&ident.ident);

@@ -47,11 +47,33 @@ impl Builder {
 }
 
 /// Whether a bound mentions `Send` or `Sync`, or is a trait of the crate's own, which may.
-pub(super) fn may_be_thread_safe(bounds: &syn::punctuated::Punctuated<syn::TypeParamBound, syn::Token![+]>) -> bool {
+pub(super) fn may_be_thread_safe(
+    bounds: &syn::punctuated::Punctuated<syn::TypeParamBound, syn::Token![+]>,
+) -> bool {
     /// Traits that say nothing about threads.
     const UNRELATED: [&str; 22] = [
-        "Sized", "Copy", "Clone", "Debug", "Display", "Default", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash",
-        "Fn", "FnMut", "FnOnce", "Iterator", "Into", "From", "AsRef", "AsMut", "Deref", "DerefMut", "Unpin",
+        "Sized",
+        "Copy",
+        "Clone",
+        "Debug",
+        "Display",
+        "Default",
+        "PartialEq",
+        "Eq",
+        "PartialOrd",
+        "Ord",
+        "Hash",
+        "Fn",
+        "FnMut",
+        "FnOnce",
+        "Iterator",
+        "Into",
+        "From",
+        "AsRef",
+        "AsMut",
+        "Deref",
+        "DerefMut",
+        "Unpin",
     ];
     bounds.iter().any(|bound| match bound {
         syn::TypeParamBound::Trait(bound) => {
