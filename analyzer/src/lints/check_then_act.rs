@@ -4,36 +4,23 @@
 //! in a branch whose condition comes from the question, both on the same lock of one function.
 //! Always `potential`. `atomicity_violation` is its sibling that looks at a run.
 //!
-//! Misses: pairs over several functions, and conditions that are kept in structs.
+//! The two may be in functions of the package that are called (`if self.covers(amount) { self.take(amount) }`).
+//!
+//! Misses: pairs of which the caller does not see both, and conditions that are kept in structs.
 
 use crate::finding::Certainty;
-use crate::lints::{Draft, Lint, all_steps, site};
+use crate::lints::{Draft, Lint, all_steps, atomics, site};
+use crate::source_model::facts::Expr;
 use crate::source_model::flow::{Held, Step, What};
-use crate::source_model::link::ItemId;
-use crate::source_model::model::Model;
+use crate::source_model::link::{ItemId, Site};
+use crate::source_model::model::{CHANGES, Deed, Effect, Model};
+use crate::source_model::places::Place;
 
 pub(super) struct CheckThenAct;
 
 /// Questions about a container.
 const CHECKS: [&str; 10] =
     ["contains_key", "contains", "is_empty", "len", "get", "is_some", "is_none", "first", "last", "peek"];
-/// Changes of it that the answer may be wrong for by then.
-const ACTS: [&str; 14] = [
-    "insert",
-    "remove",
-    "pop",
-    "pop_front",
-    "pop_back",
-    "push",
-    "push_back",
-    "take",
-    "swap_remove",
-    "get_mut",
-    "replace",
-    "extend",
-    "truncate",
-    "drain",
-];
 
 impl Lint for CheckThenAct {
     fn id(&self) -> &'static str {
@@ -46,8 +33,9 @@ impl Lint for CheckThenAct {
             if model.linked().function(id).exclusive_self {
                 continue;
             }
+            let before = found.len();
             for (at, act) in steps.iter().enumerate() {
-                let Some((method, held)) = under_lock(model, id, act, &ACTS) else { continue };
+                let Some((method, held)) = under_lock(model, id, act, &CHANGES) else { continue };
                 let check = steps[..at].iter().rev().find_map(|check| {
                     let (question, before) = under_lock(model, id, check, &CHECKS)?;
                     let same =
@@ -85,9 +73,67 @@ impl Lint for CheckThenAct {
                 );
                 break;
             }
+            if found.len() == before {
+                found.extend(by_calls(model, id, &steps));
+            }
         }
         found
     }
+}
+
+/// A value that one call gets under a lock, and another that changes what the lock protects, made of that value or decided by it.
+fn by_calls(model: &Model<'_>, id: ItemId, steps: &[Step]) -> Option<Draft> {
+    for (at, act) in steps.iter().enumerate() {
+        let changed = model.effects_of(id, act).into_iter().find_map(|effect| match effect.what {
+            Deed::Change(ref taken) if taken.lock.place.is_certain() => {
+                Some((taken.lock.clone(), effect.at, effect.via))
+            }
+            _ => None,
+        });
+        let Some((lock, changed_at, via)) = changed else { continue };
+        if via.is_empty() && act.held.iter().all(|held| held.taken.lock.place != lock.place) {
+            continue;
+        }
+        let check = steps[..at].iter().find(|check| {
+            check.closure == act.closure
+                && matches!(check.what, What::Own(_))
+                && takes(&model.effects_of(id, check), &lock.place)
+                && check.held.is_empty()
+                && decides(model, id, check, act)
+        });
+        let Some(check) = check else { continue };
+        let name = &lock.name;
+        let message = format!("`{name}` is unlocked between this call and what is done with its answer");
+        let help = "do both under one guard, in one function";
+        let draft = Draft::new(Certainty::Potential, message, help)
+            .object("lock", name)
+            .at(site(id, check), "read", format!("what `{name}` protects is asked here"))
+            .at(site(id, act), "written", "and changed here on the answer".to_owned());
+        let inner = Site { file: changed_at.file, at: changed_at.at };
+        return Some(if via.is_empty() { draft } else { draft.at(inner, "written", "by this".to_owned()) });
+    }
+    None
+}
+
+/// Whether a lock is taken, and what it protects is not changed.
+fn takes(effects: &[Effect], place: &Place) -> bool {
+    let about = |effect: &&Effect| match &effect.what {
+        Deed::Take(taken) | Deed::Change(taken) => taken.lock.place == *place,
+        _ => false,
+    };
+    let mut own = effects.iter().filter(about).peekable();
+    own.peek().is_some() && own.all(|effect| matches!(effect.what, Deed::Take(_)))
+}
+
+/// Whether what is done depends on what was asked.
+fn decides(model: &Model<'_>, id: ItemId, check: &Step, act: &Step) -> bool {
+    let function = model.linked().function(id);
+    let on = |expr| atomics::depends(model, id, expr, check.expr, 0);
+    let by_argument = match &function.exprs[act.expr as usize] {
+        Expr::Method(_, _, args) | Expr::Call(_, args) => args.iter().any(|&arg| on(arg)),
+        _ => false,
+    };
+    by_argument || act.conditions.iter().any(|&condition| on(condition))
 }
 
 /// The lock under which a step asks or changes what it protects: it was taken in the same expression, or the
@@ -105,10 +151,11 @@ fn under_lock<'s, 'm>(
     if !methods.contains(&method) {
         return None;
     }
-    let held = step.held.iter().rev().find(|held| {
-        held.taken.lock.place.is_certain()
-            && super::guard_across_blocking_call::comes_from(model, id, receiver, held, 0)
-    })?;
+    let held = step
+        .held
+        .iter()
+        .rev()
+        .find(|held| held.taken.lock.place.is_certain() && model.comes_from(id, receiver, held))?;
     Some((method, held))
 }
 

@@ -39,13 +39,13 @@ pub fn check(
     };
     let all: Vec<_> = packages.iter().flat_map(of_package).collect();
     let (mut loaded, stats) = load::load(&all, cache);
-    let mut checked = Checked::default();
-    checked.stats = SourceStats {
+    let stats = SourceStats {
         packages: packages.len() as u64,
         files: stats.files,
         lines: stats.lines,
         parsed: stats.parsed,
     };
+    let mut checked = Checked { stats, ..Checked::default() };
     for file in &mut loaded {
         checked.problems.extend(file.facts.problem.clone().map(|problem| (file.path.clone(), problem)));
         let allows = std::mem::take(&mut file.facts.allows);

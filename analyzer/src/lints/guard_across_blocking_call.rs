@@ -6,7 +6,6 @@
 
 use crate::finding::Certainty;
 use crate::lints::{Draft, Lint, all_steps, site, site_of};
-use crate::source_model::facts::{Expr, ExprId};
 use crate::source_model::flow::{Held, Step, What};
 use crate::source_model::link::ItemId;
 use crate::source_model::model::{Deed, Model, SLEEP};
@@ -60,27 +59,5 @@ impl Lint for GuardAcrossBlockingCall {
 
 /// Whether this guard is one that the wait should not be under.
 fn counts(model: &Model<'_>, id: ItemId, step: &Step, held: &Held) -> bool {
-    held.taken.lock.flavor == Flavor::Blocking && !comes_from(model, id, step.expr, held, 0)
-}
-
-/// Whether what is waited for was got through the guard itself.
-pub(super) fn comes_from(model: &Model<'_>, id: ItemId, expr: ExprId, held: &Held, depth: u32) -> bool {
-    let function = model.linked().function(id);
-    if depth > 12 {
-        return false;
-    }
-    let inner = |expr| comes_from(model, id, expr, held, depth + 1);
-    match &function.exprs[expr as usize] {
-        _ if expr == held.value => true,
-        Expr::Local(local) => {
-            let variable = &function.locals[*local as usize];
-            held.local() == Some(*local) || variable.init.or(variable.part_of).is_some_and(inner)
-        }
-        Expr::Method(base, _, _)
-        | Expr::Field(base, _)
-        | Expr::Index(base, _)
-        | Expr::Try(base)
-        | Expr::Await(base) => inner(*base),
-        _ => false,
-    }
+    held.taken.lock.flavor == Flavor::Blocking && !model.comes_from(id, step.expr, held)
 }

@@ -326,8 +326,8 @@ pub enum Op {
     Refuted(ExprId),
     /// A variable is assigned by what is in here.
     Assign(LocalId, Vec<Op>),
-    /// One of these happens.
-    Branch(Vec<Vec<Op>>),
+    /// One of these happens, as this condition decides, if there is one.
+    Branch(Option<ExprId>, Vec<Vec<Op>>),
     /// It happens any number of times.
     Loop(Vec<Op>),
     /// `.await`.
@@ -339,9 +339,9 @@ pub enum Op {
         /// To what it is handed.
         to: Option<Sym>,
     },
-    /// A static is read or written.
+    /// A static is read or written, or something that is reached through a guard or pointer is written.
     Touch {
-        /// Which.
+        /// What.
         expr: ExprId,
         /// Where.
         at: Pos,

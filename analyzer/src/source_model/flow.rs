@@ -32,6 +32,8 @@ pub struct Step {
     pub deferred: bool,
     /// Conditions of the branches around it, outermost first: number of the branch and of the way.
     pub branches: Vec<(u32, u32)>,
+    /// What decides about the branches around it.
+    pub conditions: Vec<ExprId>,
 }
 
 /// What a step does.
@@ -93,6 +95,7 @@ pub fn follow(model: &Model<'_>, id: ItemId) -> Vec<Step> {
             flow.state = State::default();
             (flow.loops, flow.closure, flow.left, flow.deferred) = (0, Some(number), false, true);
             flow.branches.clear();
+            flow.conditions.clear();
             flow.run(&closure.body);
         }
     }
@@ -117,6 +120,7 @@ struct Flow<'a> {
     scopes: u32,
     loops: u32,
     branches: Vec<(u32, u32)>,
+    conditions: Vec<ExprId>,
     next_branch: u32,
     /// A way has left the function before.
     left: bool,
@@ -197,6 +201,7 @@ impl<'a> Flow<'a> {
             scopes: 0,
             loops: 0,
             branches: Vec::new(),
+            conditions: Vec::new(),
             next_branch: 0,
             left: false,
             closure: None,
@@ -250,7 +255,7 @@ impl<'a> Flow<'a> {
                 self.run(inner);
                 self.state.held.retain(|held| held.holder != Holder::Local(*local) || held.section >= before);
             }
-            Op::Branch(ways) => self.branch(ways),
+            Op::Branch(condition, ways) => self.branch(*condition, ways),
             Op::Loop(inner) => self.repeat(inner),
             Op::Await(expr, at) => self.awaits(*expr, *at),
             Op::Closure { id, to } => self.closure_made(*id, *to),
@@ -287,6 +292,7 @@ impl<'a> Flow<'a> {
             closure: self.closure,
             deferred: self.deferred,
             branches: self.branches.clone(),
+            conditions: self.conditions.clone(),
         });
     }
 
@@ -436,7 +442,9 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn branch(&mut self, ways: &[Vec<Op>]) {
+    fn branch(&mut self, condition: Option<ExprId>, ways: &[Vec<Op>]) {
+        let conditions = self.conditions.len();
+        self.conditions.extend(condition);
         let entry = self.state.clone();
         let number = self.next_branch;
         self.next_branch += 1;
@@ -448,6 +456,7 @@ impl<'a> Flow<'a> {
             self.branches.pop();
             ends.push(std::mem::take(&mut self.state));
         }
+        self.conditions.truncate(conditions);
         self.state = join(ends);
         if ways.is_empty() {
             self.state = entry;

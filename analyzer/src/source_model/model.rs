@@ -8,13 +8,31 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::facts::{Expr, ExprId, Fate, Type};
-use super::flow::{Step, What, follow};
+use super::flow::{Held, Step, What, follow};
 use super::link::{Def, ItemId, Linked, Site};
 use super::places::{Acquisition, Place, Root};
 use super::types::{Flavor, Ty, Types, see_through};
 
 /// Effects further down are not seen.
 const DEEPEST: usize = 6;
+/// Methods that change a container.
+pub const CHANGES: [&str; 14] = [
+    "insert",
+    "remove",
+    "pop",
+    "pop_front",
+    "pop_back",
+    "push",
+    "push_back",
+    "take",
+    "swap_remove",
+    "get_mut",
+    "replace",
+    "extend",
+    "truncate",
+    "drain",
+];
+
 /// What a join waits for.
 pub const THREAD_END: &str = "the end of a thread";
 /// What a sleep waits for.
@@ -43,6 +61,8 @@ pub struct Effect {
 pub enum Deed {
     /// It takes a lock. Its place begins at a parameter of the function, or at a static.
     Take(Acquisition),
+    /// It changes what a lock protects, under that lock.
+    Change(Acquisition),
     /// It blocks: on what.
     Block(&'static str),
     /// It starts a thread and does not wait for its end.
@@ -112,10 +132,11 @@ impl<'a> Model<'a> {
         };
         match &step.what {
             What::Acquire(taken) => own(Deed::Take(taken.clone())),
-            What::Other => match self.deed_of_other(id, step) {
+            What::Other => match self.deed_of_other(id, step).or_else(|| self.change(id, step)) {
                 Some(deed) => own(deed),
                 None => Vec::new(),
             },
+            What::Touch(true) => self.change(id, step).map(own).unwrap_or_default(),
             What::Wait(_) => own(Deed::Block("a condvar")),
             What::Own(target) if !self.linked().function(*target).is_async => {
                 self.called(id, step, *target, here)
@@ -137,7 +158,7 @@ impl<'a> Model<'a> {
                 continue;
             }
             let mut effect = effect.clone();
-            if let Deed::Take(taken) = &mut effect.what {
+            if let Deed::Take(taken) | Deed::Change(taken) = &mut effect.what {
                 taken.lock.place = self.seen_from(id, step.expr, &taken.lock.place);
             }
             effect.via.insert(0, here);
@@ -206,6 +227,44 @@ impl<'a> Model<'a> {
                 Some((*receiver, self.linked().facts(id.0).name(*name), args))
             }
             _ => None,
+        }
+    }
+
+    /// What a step changes under a lock.
+    fn change(&self, id: ItemId, step: &Step) -> Option<Deed> {
+        let written = match self.method_call(id, step.expr) {
+            Some((receiver, method, _)) if CHANGES.contains(&method) => receiver,
+            _ if matches!(step.what, What::Touch(true)) => step.expr,
+            _ => return None,
+        };
+        let held = step.held.iter().rev().find(|held| self.comes_from(id, written, held))?;
+        Some(Deed::Change(held.taken.clone()))
+    }
+
+    /// Whether an expression was got through a guard.
+    #[must_use]
+    pub fn comes_from(&self, id: ItemId, expr: ExprId, held: &Held) -> bool {
+        self.comes_from_within(id, expr, held, 0)
+    }
+
+    fn comes_from_within(&self, id: ItemId, expr: ExprId, held: &Held, depth: u32) -> bool {
+        let function = self.linked().function(id);
+        if depth > 12 {
+            return false;
+        }
+        let inner = |expr| self.comes_from_within(id, expr, held, depth + 1);
+        match &function.exprs[expr as usize] {
+            _ if expr == held.value => true,
+            Expr::Local(local) => {
+                let variable = &function.locals[*local as usize];
+                held.local() == Some(*local) || variable.init.or(variable.part_of).is_some_and(inner)
+            }
+            Expr::Method(base, _, _)
+            | Expr::Field(base, _)
+            | Expr::Index(base, _)
+            | Expr::Try(base)
+            | Expr::Await(base) => inner(*base),
+            _ => false,
         }
     }
 

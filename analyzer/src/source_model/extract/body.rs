@@ -275,8 +275,10 @@ impl<'a> Walk<'a> {
             left = &inner.left;
         }
         let writes = rights.last().is_some_and(|(op, _)| is_assignment(op));
+        let at = super::pos(left_most_token(&binary.op));
         let mut parts = vec![match left {
             Syntax::Path(path) if writes => self.path_expr(path, Fate::Temporary, true),
+            _ if writes => self.written(left, at),
             _ => self.expr(left, Fate::Temporary),
         }];
         for (op, right) in rights.into_iter().rev() {
@@ -284,7 +286,7 @@ impl<'a> Walk<'a> {
                 let mut value = 0;
                 let ops = self.collect(|walk| value = walk.temps(|walk| walk.expr(right, Fate::Temporary)));
                 parts.push(value);
-                self.push(Op::Branch(vec![ops, Vec::new()]));
+                self.push(Op::Branch(None, vec![ops, Vec::new()]));
             } else {
                 parts.push(self.expr(right, Fate::Temporary));
             }
@@ -333,13 +335,24 @@ impl<'a> Walk<'a> {
             }
             left => {
                 let value = self.expr(&assign.right, Fate::Moved);
-                match root_path(left) {
-                    Some(path) => self.path_expr(path, Fate::Temporary, true),
-                    None => self.expr(left, Fate::Temporary),
-                };
+                self.written(left, super::pos(assign.eq_token.span));
                 value
             }
         }
+    }
+
+    /// What stands to the left of an assignment, which is at `at`.
+    fn written(&mut self, left: &Syntax, at: Pos) -> ExprId {
+        if let Some(path) = root_path(left)
+            && path.path.segments.last().is_some_and(|last| is_upper_case(&last.ident.to_string()))
+        {
+            return self.path_expr(path, Fate::Temporary, true);
+        }
+        let expr = self.expr(left, Fate::Temporary);
+        if !matches!(left, Syntax::Path(_)) {
+            self.push(Op::Touch { expr, at, write: true });
+        }
+        expr
     }
 
     pub(super) fn new_closure(&mut self, body: Closure) -> u32 {
@@ -374,6 +387,11 @@ fn root_path(expr: &Syntax) -> Option<&syn::ExprPath> {
         Syntax::Paren(inner) => root_path(&inner.expr),
         _ => None,
     }
+}
+
+fn left_most_token(op: &syn::BinOp) -> proc_macro2::Span {
+    use syn::spanned::Spanned as _;
+    op.span()
 }
 
 fn is_assignment(op: &syn::BinOp) -> bool {

@@ -220,7 +220,7 @@ impl Walk<'_> {
                 let ops = self.collect(|walk| {
                     walk.block(&block, fate);
                 });
-                self.push(Op::Branch(vec![ops, Vec::new()]));
+                self.push(Op::Branch(None, vec![ops, Vec::new()]));
                 self.add(Expr::Unknown)
             }
             Contents::Opaque(names) => {
@@ -258,7 +258,7 @@ fn mentioned_locals(ops: &[Op], function: &Function, found: &mut Vec<u32>) {
                 found.push(*local);
                 mentioned_locals(inner, function, found);
             }
-            Op::Branch(ways) => ways.iter().for_each(|way| mentioned_locals(way, function, found)),
+            Op::Branch(_, ways) => ways.iter().for_each(|way| mentioned_locals(way, function, found)),
             Op::Move { from, .. } => found.push(*from),
             Op::Call { expr, .. } | Op::Await(expr, _) => locals_in(*expr, function, found, 0),
             Op::Closure { id, .. } => {
@@ -312,13 +312,13 @@ fn prune_ops(ops: &mut Vec<Op>) {
             Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
                 prune_ops(inner)
             }
-            Op::Branch(ways) => ways.iter_mut().for_each(prune_ops),
+            Op::Branch(_, ways) => ways.iter_mut().for_each(prune_ops),
             _ => {}
         }
     }
     ops.retain(|op| match op {
         Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) => !inner.is_empty(),
-        Op::Branch(ways) => ways.iter().any(|way| !way.is_empty()),
+        Op::Branch(_, ways) => ways.iter().any(|way| !way.is_empty()),
         _ => true,
     });
 }
@@ -328,7 +328,7 @@ fn does_something(op: &Op) -> bool {
         Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
             inner.iter().any(does_something)
         }
-        Op::Branch(ways) => ways.iter().flatten().any(does_something),
+        Op::Branch(_, ways) => ways.iter().flatten().any(does_something),
         Op::Call { .. } | Op::Await(..) | Op::Touch { .. } | Op::Closure { .. } => true,
         _ => false,
     }

@@ -11,17 +11,19 @@ impl Walk<'_> {
         let chain = links(&branch.cond);
         let has_let = chain.iter().any(|link| matches!(link, Syntax::Let(_)));
         if !has_let {
-            self.temps(|walk| walk.expr(&branch.cond, Fate::Temporary));
-            return self.alternatives(branch, &[], fate, false);
+            let condition = self.temps(|walk| walk.expr(&branch.cond, Fate::Temporary));
+            return self.alternatives(branch, (&[], Some(condition)), fate, false);
         }
         if self.builder.edition >= Edition::Year2024 {
             return self.temps(|walk| {
                 let matched = walk.links(&chain);
-                walk.alternatives(branch, &matched, fate, true)
+                let condition = matched.first().map(|(_, value)| *value);
+                walk.alternatives(branch, (&matched, condition), fate, true)
             });
         }
         let matched = self.links(&chain);
-        self.alternatives(branch, &matched, fate, false)
+        let condition = matched.first().map(|(_, value)| *value);
+        self.alternatives(branch, (&matched, condition), fate, false)
     }
 
     /// The links of a condition; gives the patterns and the values that they must match.
@@ -44,7 +46,7 @@ impl Walk<'_> {
     fn alternatives(
         &mut self,
         branch: &syn::ExprIf,
-        matched: &[(&Pat, ExprId)],
+        (matched, condition): (&[(&Pat, ExprId)], Option<ExprId>),
         fate: Fate,
         ends_before_else: bool,
     ) -> ExprId {
@@ -69,7 +71,7 @@ impl Walk<'_> {
                 values.push(walk.temps(|walk| walk.expr(other, fate)));
             }
         });
-        self.push(Op::Branch(vec![then, otherwise]));
+        self.push(Op::Branch(condition, vec![then, otherwise]));
         self.add(Expr::Many(values))
     }
 
@@ -92,7 +94,7 @@ impl Walk<'_> {
                 values.push(given);
             }));
         }
-        self.push(Op::Branch(arms));
+        self.push(Op::Branch(Some(value), arms));
         self.add(Expr::Many(values))
     }
 
@@ -117,7 +119,7 @@ impl Walk<'_> {
                 });
                 let mut end: Vec<Op> = matched.iter().map(|(_, value)| Op::Refuted(*value)).collect();
                 end.extend([Op::EndTemps, Op::Break]);
-                walk.push(Op::Branch(vec![again, end]));
+                walk.push(Op::Branch(None, vec![again, end]));
             });
         });
         self.push(Op::Loop(body));

@@ -130,7 +130,7 @@ impl Walk<'_> {
                 walk.expr(diverge, Fate::Temporary);
                 walk.push(Op::Leave);
             });
-            self.push(Op::Branch(vec![ops, Vec::new()]));
+            self.push(Op::Branch(None, vec![ops, Vec::new()]));
         }
         for id in names {
             self.function.locals[id as usize].part_of = Some(value);

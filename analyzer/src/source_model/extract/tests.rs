@@ -145,7 +145,7 @@ fn what_becomes_of_a_value_is_told_by_syntax() {
                 Op::Scope(_, inner) | Op::Temps(inner) | Op::Loop(inner) | Op::Assign(_, inner) => {
                     collect(inner, found)
                 }
-                Op::Branch(ways) => ways.iter().for_each(|way| collect(way, found)),
+                Op::Branch(_, ways) => ways.iter().for_each(|way| collect(way, found)),
                 Op::Call { fate, .. } => found.push(*fate),
                 _ => {}
             }
