@@ -55,7 +55,7 @@ fn draft(effect: &Effect, certainty: Certainty, first: Site, temporary: bool, ca
     let name = &taken.lock.name;
     let waits = if taken.lock.flavor == Flavor::Async { "the task" } else { "the thread" };
     let through = if effect.via.is_empty() { "" } else { ", through a call" };
-    let message = format!("`{name}` is locked again{through} while it is held: {waits} waits for itself");
+    let message = format!("`{name}` is locked again while it is held{through}: {waits} waits for itself");
     let help = "release the guard first (`drop` it, or end its block), or work on what is locked already";
     let kind = if taken.lock.kind == LockKind::RwLock { "rwlock" } else { "mutex" };
     let mut draft = Draft::new(certainty, message, help).object(kind, name).at(
