@@ -115,13 +115,14 @@ const SPINS: u32 = 64;
 
 /// Another thread may run first, unless this one is within an operation that is one to others: the lock of
 /// a crate that the facade speaks for is one step, not the atomics that it is made of. Where it spins,
-/// others are let run.
+/// others are let run. What std does between a thread's code and its thread-local destructors is no step of
+/// its own either: those who wait for the thread's end wait for it in other ways.
 #[cfg(snag_explore)]
 fn before(operation: &Operation) {
     use crate::engine::What;
     // SAFETY: the calling thread's, not null; only it uses it.
     let thread = unsafe { &mut *thread::current() };
-    if thread.busy || thread.ignore != 0 {
+    if thread.busy || thread.ignore != 0 || thread.is_winding_up() {
         return;
     }
     if thread.hushed != 0 {

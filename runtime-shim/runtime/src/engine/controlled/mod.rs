@@ -138,6 +138,21 @@ pub(crate) fn join(handle: usize) {
     }
 }
 
+/// What the calling task's thread was begun for is done.
+pub(crate) fn code_has_ended() {
+    if let Some(me) = me() {
+        State::get().code_has_ended(me);
+    }
+}
+
+/// What an atomic may read was bounded.
+#[cfg(snag_memory)]
+pub(crate) fn has_bounded() {
+    if me().is_some() {
+        serve::strategies().has_bounded();
+    }
+}
+
 /// The calling task has this number with the recorder.
 pub(crate) fn is_number(number: u32) {
     if let Some(me) = me() {
