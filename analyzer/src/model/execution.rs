@@ -445,7 +445,7 @@ mod tests {
     #[test]
     fn what_became_of_a_process_belongs_to_its_last_image() {
         let images = vec![trace(7, 0, vec![]), trace(7, 5, vec![]), trace(8, 6, vec![])];
-        let stuck = vec![StuckProcess { pid: 7, seq: 9 }];
+        let stuck = vec![StuckProcess { pid: 7, seq: 9, ..StuckProcess::default() }];
         let execution = Execution::load(images, &RunMeta { stuck, alive: vec![8], ..RunMeta::default() });
         let fates: Vec<_> =
             execution.processes.iter().map(|process| (process.stuck, process.is_whole())).collect();

@@ -68,6 +68,13 @@ pub fn has_mapped(pid: u32, file: &Path) -> bool {
     maps.split(|&byte| byte == b'\n').any(|line| line.ends_with(wanted))
 }
 
+/// Every process that is to be seen.
+#[must_use]
+pub fn all_processes() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// The process's parent.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {
@@ -95,8 +102,9 @@ pub fn sleeps_untimed(pid: u32, thread: u32) -> bool {
     }
 }
 
-/// Number and arguments of the system call that a thread is in.
-fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
+/// Number and arguments of the system call that a thread is in; nothing if that cannot be told.
+#[must_use]
+pub fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
     let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
     let mut words = call.split(' ');
     let number = words.next()?.parse().ok()?;
@@ -144,9 +152,24 @@ impl ProcessHandle {
     /// Kills it; false if it is gone or belongs to somebody else.
     #[must_use]
     pub fn kill(&self) -> bool {
+        self.signal(libc::SIGKILL)
+    }
+
+    /// Has it do nothing until it is killed; false if it is gone or belongs to somebody else.
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.signal(libc::SIGSTOP)
+    }
+
+    /// Has it go on after [`ProcessHandle::stop`].
+    pub fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) -> bool {
         let (descriptor, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
         // SAFETY: the descriptor is a pidfd; a null pointer stands for the usual information.
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, libc::SIGKILL, no_info, 0) == 0 }
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, no_info, 0) == 0 }
     }
 }
 

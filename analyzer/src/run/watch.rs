@@ -9,10 +9,14 @@
 //! * it handles no signals, so that no handler can give what is waited for;
 //! * nothing that is waited for lies in memory shared with other processes.
 //!
+//! Processes that wait for each other are judged by the kernel's word alone, their threads sleeping as
+//! above: they are stuck if each thread waits, untimed, for something that only they could do
+//! ([`crate::run::waits`], [`crate::run::closed`]). They are ended together.
+//!
 //! Whoever started the process may count on it to hang (a test of a deadlock does): it is ended only
 //! if each recorded process above it waits without a limit in time as well.
 //!
-//! Misses: a process that meets all this but for a thread that sleeps elsewhere (in `read`, in a
+//! Misses: a process that meets all this but for a thread that sleeps elsewhere (for a socket, in a
 //! timed wait) is left to run; what is deadlocked in it is reported when it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,15 +29,20 @@ use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION};
 use snag_trace::{Kind, ProcessTrace};
 
 use crate::model::wait_for::WaitState;
+use crate::run::closed::closed_groups;
 use crate::run::folder::clock_now;
 use crate::run::kernel::{self, KernelThread, ProcessHandle};
-use crate::run::meta::StuckProcess;
+use crate::run::meta::{KernelWait, StuckProcess};
 use crate::run::tail::{Lost, Tail};
+use crate::run::waits::Everyone;
 
 /// Threads must have slept for so long.
 const QUIET: Duration = Duration::from_millis(300);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Who could wake a process is asked anew after so long, if it sleeps on: others may have closed what
+/// they had open.
+const STALE: Duration = Duration::from_secs(2);
 /// So many processes above one are looked at.
 const DEEPEST: usize = 64;
 
@@ -45,6 +54,8 @@ pub struct Watcher {
     pause: Duration,
     clock: Option<u64>,
     processes: BTreeMap<u32, Process>,
+    /// Processes that are not recorded, and that recorded ones wait for.
+    others: BTreeMap<u32, Process>,
     ended: Vec<StuckProcess>,
 }
 
@@ -59,6 +70,8 @@ struct Process {
     threads: Vec<KernelThread>,
     /// Whether it is stuck as it is now, if that was looked into.
     stuck: Option<bool>,
+    /// What it waits for in the kernel as it is now, and when that was looked into.
+    waits: Option<(Instant, Option<Vec<KernelWait>>)>,
 }
 
 /// What the trace says so far.
@@ -74,8 +87,8 @@ impl Watcher {
     /// A watcher of the run in this folder.
     #[must_use]
     pub fn new(folder: PathBuf, test_harness: bool) -> Watcher {
-        let (pause, processes) = (SHORTEST_PAUSE, BTreeMap::new());
-        Watcher { folder, test_harness, pause, clock: None, processes, ended: Vec::new() }
+        let (pause, processes, others) = (SHORTEST_PAUSE, BTreeMap::new(), BTreeMap::new());
+        Watcher { folder, test_harness, pause, clock: None, processes, others, ended: Vec::new() }
     }
 
     /// How long to wait before the next look: longer and longer.
@@ -106,6 +119,73 @@ impl Watcher {
         for pid in stuck {
             if self.is_awaited(pid) {
                 self.ended.extend(self.processes[&pid].end(&clock));
+            }
+        }
+        self.end_groups();
+    }
+
+    /// Ends processes that wait for each other.
+    fn end_groups(&mut self) {
+        self.others.retain(|_, process| process.refresh());
+        for group in closed_groups(&self.wakers()) {
+            let everyone = Everyone::default();
+            for pid in &group {
+                let process = self.processes.get_mut(pid).or_else(|| self.others.get_mut(pid));
+                process.into_iter().for_each(|process| process.look_into(self.test_harness, &everyone));
+            }
+            let anew: BTreeMap<_, _> =
+                self.wakers().into_iter().filter(|(pid, _)| group.contains(pid)).collect();
+            if closed_groups(&anew) == [group.clone()] && group.iter().all(|pid| self.is_due(*pid, &group)) {
+                self.end_group(&group);
+            }
+        }
+    }
+
+    /// Who could wake each sleeping process. Whoever that is, recorded or not, is watched from now on.
+    fn wakers(&mut self) -> BTreeMap<u32, BTreeSet<u32>> {
+        let everyone = Everyone::default();
+        let harness = self.test_harness;
+        let mut wakers = BTreeMap::new();
+        for process in self.processes.values_mut().chain(self.others.values_mut()) {
+            if process.is_quiet() && process.waits.as_ref().is_none_or(|(at, _)| at.elapsed() > STALE) {
+                process.look_into(harness, &everyone);
+            }
+            if let Some(waits) = process.waits().filter(|_| process.is_quiet()) {
+                let all = waits.iter().flat_map(|wait| wait.wakers.iter().map(|waker| waker.pid));
+                wakers.insert(process.pid, all.collect::<BTreeSet<u32>>());
+            }
+        }
+        for &pid in wakers.values().flatten() {
+            if !self.processes.contains_key(&pid) && pid != std::process::id() {
+                self.others.entry(pid).or_insert_with(|| Process::new(pid, PathBuf::new()));
+            }
+        }
+        wakers
+    }
+
+    /// Whether the process still sleeps as it did, and nobody outside of its group counts on that.
+    fn is_due(&self, pid: u32, group: &[u32]) -> bool {
+        let Some(process) = self.processes.get(&pid).or_else(|| self.others.get(&pid)) else { return false };
+        let sleeps = kernel::threads(pid).is_some_and(|threads| threads == process.threads);
+        let above = std::iter::successors(kernel::parent(pid), |&pid| kernel::parent(pid)).take(DEEPEST);
+        let mut recorded = above.filter(|pid| !group.contains(pid)).filter_map(|pid| self.processes.get(&pid));
+        sleeps && recorded.all(|process| process.waits_for_others(self.test_harness))
+    }
+
+    /// Ends the recorded processes of a group. All are stopped first, so that none goes on when another
+    /// is gone.
+    fn end_group(&mut self, group: &[u32]) {
+        let clock = self.folder.join(CLOCK_FILE);
+        let recorded = group.iter().filter_map(|pid| self.processes.get(pid));
+        let of_run = recorded.filter(|process| kernel::has_mapped(process.pid, &clock));
+        let handles: Vec<_> =
+            of_run.filter_map(|process| Some((process, ProcessHandle::open(process.pid)?))).collect();
+        let Some(seq) = clock_now(&self.folder) else { return };
+        let stopped: Vec<_> = handles.iter().filter(|(_, handle)| handle.stop()).collect();
+        for (process, handle) in &stopped {
+            if handle.kill() {
+                let waits = process.waits().cloned().unwrap_or_default();
+                self.ended.push(StuckProcess { pid: process.pid, seq, waits });
             }
         }
     }
@@ -153,7 +233,8 @@ fn image_of(file: &Path) -> Option<(u32, u32)> {
 
 impl Process {
     fn new(pid: u32, file: PathBuf) -> Process {
-        Process { pid, file, follower: None, since: Instant::now(), threads: Vec::new(), stuck: None }
+        let (since, threads) = (Instant::now(), Vec::new());
+        Process { pid, file, follower: None, since, threads, stuck: None, waits: None }
     }
 
     /// Asks the kernel for the threads; false if the process is gone.
@@ -163,8 +244,27 @@ impl Process {
             self.threads = threads;
             self.since = Instant::now();
             self.stuck = None;
+            self.waits = None;
         }
         true
+    }
+
+    /// Asks the kernel what it waits for.
+    fn look_into(&mut self, harness: bool, everyone: &Everyone) {
+        // The main thread of a harness waits for its tests, now and then for a while.
+        let is_main = |thread: &&KernelThread| {
+            harness && thread.id == self.pid && kernel::sleeps_in_futex(self.pid, thread.id)
+        };
+        let tests: Vec<KernelThread> =
+            self.threads.iter().filter(|thread| !is_main(thread)).copied().collect();
+        let threads = if tests.is_empty() { &self.threads } else { &tests };
+        let waits = everyone.waits(self.pid, threads).filter(|_| !kernel::handles_signals(self.pid));
+        self.waits = Some((Instant::now(), waits));
+    }
+
+    /// What it waits for, if only certain processes can end that.
+    fn waits(&self) -> Option<&Vec<KernelWait>> {
+        self.waits.as_ref()?.1.as_ref()
     }
 
     /// Whether all threads have slept for a while.
@@ -212,7 +312,7 @@ impl Process {
         let handle = ProcessHandle::open(self.pid)?;
         let same = kernel::threads(self.pid)? == self.threads && kernel::has_mapped(self.pid, clock_file);
         let seq = clock_now(self.file.parent()?)?;
-        (same && handle.kill()).then_some(StuckProcess { pid: self.pid, seq })
+        (same && handle.kill()).then_some(StuckProcess { pid: self.pid, seq, waits: Vec::new() })
     }
 }
 
