@@ -57,6 +57,8 @@ pub struct Remark {
 pub struct Shared {
     /// When it was made.
     pub seq: u64,
+    /// A number before an atomic took effect, 0 for a plain access.
+    pub began: u64,
     /// The memory.
     pub object: ObjectId,
     /// Index of the process that made it.
@@ -136,9 +138,9 @@ impl Memory {
             }
             Some(MemoryRecord::Shared(mut shared)) => {
                 renumber(&mut [&mut shared.access.thread]);
-                let SharedAccess { offset, read, access } = *shared;
+                let SharedAccess { offset, read, began, access } = *shared;
                 let (seq, object, repeated) = (event.seq, event.object, event.flags.has(Flags::TRY));
-                self.shared.push(Shared { seq, object, process, offset, read, repeated, access });
+                self.shared.push(Shared { seq, began, object, process, offset, read, repeated, access });
                 return;
             }
             None => return,

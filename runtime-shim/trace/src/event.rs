@@ -178,15 +178,15 @@ wire_enum! {
         SignalHandled = 96,
 
         /// About to put up to `arg` bytes into stream `object`: a pipe, a socket, an event descriptor.
-        /// Waiting for room before it is a `Request` of mode `Send`.
+        /// Waiting for room before it is a `Request` of mode `Room`.
         StreamWrite = 100,
         /// The thread's last `StreamWrite` has put `arg` bytes in; 0 if it failed.
         StreamWritten = 101,
         /// Took `arg` bytes out of stream `object`. Without `arg` it found the stream's end: all its
-        /// writers have closed it. Waiting before it is a `Request` of mode `Receive`.
+        /// writers have closed it. Waiting before it is a `Request` of mode `Data`.
         StreamRead = 102,
-        /// About to close a descriptor of stream `object`, which `mode` says what it was good for:
-        /// `Send`, `Receive`, or `None` for both. Other descriptors of it may be open.
+        /// About to close a descriptor of stream `object`; `mode` says what it was good for:
+        /// `Room` for writing, `Data` for reading, `None` for both. Others of it may be open.
         StreamClose = 103,
         /// What is put into socket `object` comes out at socket `arg`, and the other way round.
         StreamPeer = 104,
@@ -236,6 +236,10 @@ wire_enum! {
         Sleep = 12,
         /// The end of child process `arg`, or with 0 of any child.
         Process = 13,
+        /// Bytes in a stream, or its end.
+        Data = 14,
+        /// Room in a stream.
+        Room = 15,
     }
 }
 

@@ -168,6 +168,9 @@ pub struct SharedAccess<S> {
     pub offset: u64,
     /// What an atomic read, of at most eight bytes; else 0. [`Access::value`] of an update is what it wrote.
     pub read: u64,
+    /// The number that the run's clock gave before an atomic took effect: who reads what it wrote is
+    /// numbered after this, if not after the event itself. 0 for a plain access.
+    pub began: u64,
     /// What was done, with the address in the process that did it.
     pub access: Access<S>,
 }
@@ -241,12 +244,12 @@ pub fn update(update: &Update<&[u64]>) -> Payload {
 /// Payload of [`crate::Kind::SharedAccess`].
 #[must_use]
 pub fn shared_access(shared: &SharedAccess<&[u64]>) -> Payload {
-    Payload::default().u64(shared.offset).u64(shared.read).access(&shared.access)
+    Payload::default().u64(shared.offset).u64(shared.read).u64(shared.began).access(&shared.access)
 }
 
 /// Byte offset of [`Access::size`], a u32, in the payload of a shared access: who makes the next one to
 /// the bytes behind may make it longer instead of recording another.
-pub const SHARED_SIZE_AT: usize = 24;
+pub const SHARED_SIZE_AT: usize = 32;
 
 /// Payload of [`crate::Kind::MemoryCounts`].
 #[must_use]
@@ -338,7 +341,8 @@ impl<'a> Reader<'a> {
 
     /// What [`shared_access`] wrote.
     pub fn shared_access(mut self) -> Option<SharedAccess<Vec<u64>>> {
-        Some(SharedAccess { offset: self.u64()?, read: self.u64()?, access: self.access()? })
+        let (offset, read, began) = (self.u64()?, self.u64()?, self.u64()?);
+        Some(SharedAccess { offset, read, began, access: self.access()? })
     }
 
     /// The stack that the payload goes on with.
@@ -420,7 +424,8 @@ mod tests {
 
     #[test]
     fn a_shared_access_comes_back_and_its_size_stands_where_it_is_said_to() {
-        let written = SharedAccess { offset: 64, read: 5, access: access(AccessKind::AtomicUpdate, &[1, 2]) };
+        let written =
+            SharedAccess { offset: 64, read: 5, began: 9, access: access(AccessKind::AtomicUpdate, &[1, 2]) };
         let payload = shared_access(&written);
         let mut bytes = payload.as_slice().to_vec();
         let read = Reader::new(&bytes).shared_access().expect("whole");
