@@ -234,6 +234,9 @@ pub struct MemoryStats {
     pub live_threads: u64,
     /// Threads that shared their place in the clocks with another, so that its races may be missed.
     pub threads_shared: u64,
+    /// Accesses to memory that processes share that were too many to be recorded.
+    #[serde(default)]
+    pub shared_dropped: u64,
 }
 
 impl MemoryStats {
@@ -246,6 +249,7 @@ impl MemoryStats {
         self.repeats += other.repeats;
         self.live_threads = self.live_threads.max(other.live_threads);
         self.threads_shared += other.threads_shared;
+        self.shared_dropped += other.shared_dropped;
     }
 }
 

@@ -90,7 +90,7 @@ impl SourceNames<'_> {
                 let typed = offset.and_then(|offset| types.of_block(&code, block.size, offset, size));
                 (own.and_then(|place| self.allocated_as(place)), typed)
             }
-            Region::Stack | Region::ThreadLocal => (None, None),
+            Region::Stack | Region::ThreadLocal | Region::Shared => (None, None),
         };
         let Some(Typed { whole, path }) = typed else {
             return MemoryName { name: base, ..MemoryName::default() };

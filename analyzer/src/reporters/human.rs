@@ -327,6 +327,13 @@ fn forgotten(memory: &MemoryStats) -> Option<String> {
     let parts: Vec<_> = [
         (memory.forgotten, format!("{accesses} that later ones of the same eight bytes pushed out")),
         (memory.resets, format!("all accesses before each of {}", counted(memory.resets, "reset", "resets"))),
+        (
+            memory.shared_dropped,
+            format!(
+                "{} to memory that processes share, too many to be recorded",
+                counted(memory.shared_dropped, "access", "accesses")
+            ),
+        ),
         (memory.threads_shared, format!("some of {}", counted(memory.threads_shared, "thread", "threads"))),
     ]
     .into_iter()

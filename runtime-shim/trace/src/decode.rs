@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, Flags, Kind, Mode, ObjectKind};
 use crate::layout::{CHUNK_SIZE, HEADER_SIZE, MAGIC, MAX_PAYLOAD, MAX_SEQ, RECORD_SIZE, VERSION, header};
-use crate::memory::{Conflict, Counts, Reader, Update};
+use crate::memory::{Conflict, Counts, Reader, SharedAccess, Update};
+use crate::process::{self, Birth, Shared};
 
 /// Why bytes are not a trace at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +117,10 @@ pub struct ProcessTrace {
     pub code_sites: BTreeMap<u32, u64>,
     /// Events that are not definitions, in the order of their sequence numbers.
     pub events: Vec<Event>,
+    /// Who an object is to all processes, by its number.
+    pub shared: BTreeMap<u32, Shared>,
+    /// How processes were about to be made, by the sequence number of the [`Kind::Fork`].
+    pub births: BTreeMap<u64, Birth<Vec<u64>>>,
     /// What the memory layer said, by the sequence number of the event that says it.
     pub memory: BTreeMap<u64, MemoryRecord>,
     /// What the memory layer saw and forgot.
@@ -131,6 +136,8 @@ pub enum MemoryRecord {
     Conflict(Box<Conflict<Vec<u64>>>),
     /// Of a [`Kind::AtomicUpdate`].
     Update(Box<Update<Vec<u64>>>),
+    /// Of a [`Kind::SharedAccess`].
+    Shared(Box<SharedAccess<Vec<u64>>>),
 }
 
 /// A decoded record: the event, and the payload of a long one.
@@ -189,6 +196,9 @@ pub const fn is_long(kind: Kind) -> bool {
             | Kind::Conflict
             | Kind::AtomicUpdate
             | Kind::MemoryCounts
+            | Kind::ObjectShared
+            | Kind::Fork
+            | Kind::SharedAccess
     )
 }
 
@@ -275,6 +285,7 @@ impl ProcessTrace {
         self.events.retain(|event| event.seq <= last);
         self.objects.retain(|_, object| object.seq <= last);
         self.memory.retain(|&seq, _| seq <= last);
+        self.births.retain(|&seq, _| seq <= last);
         let begun: BTreeSet<u32> = self.events.iter().map(|event| event.thread).collect();
         self.threads.retain(|thread, _| begun.contains(thread));
     }
@@ -402,6 +413,21 @@ impl ProcessTrace {
             Kind::AtomicUpdate => {
                 let read = Reader::new(payload).update();
                 self.take_memory(event, read.map(|read| MemoryRecord::Update(Box::new(read))));
+            }
+            Kind::SharedAccess => {
+                let read = Reader::new(payload).shared_access();
+                self.take_memory(event, read.map(|read| MemoryRecord::Shared(Box::new(read))));
+            }
+            Kind::ObjectShared => {
+                if let Some(shared) = process::read_shared(payload) {
+                    self.shared.insert(event.object, shared);
+                }
+            }
+            Kind::Fork => {
+                if let Some(birth) = process::read_birth(payload) {
+                    self.births.insert(event.seq, birth);
+                }
+                self.events.push(Event { arg: 0, ..event });
             }
             Kind::MemoryCounts => {
                 self.memory_counts = Reader::new(payload).counts().unwrap_or(self.memory_counts);

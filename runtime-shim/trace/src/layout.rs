@@ -14,7 +14,7 @@
 //! ```
 
 /// Version of everything on this page. Another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The first bytes of a trace file.
 pub const MAGIC: [u8; 8] = *b"SNAGTRCE";
 /// The first bytes of a clock page.

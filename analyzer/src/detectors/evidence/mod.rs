@@ -221,6 +221,10 @@ pub fn waits_to(case: &Case<'_>, wait: &Blocked) -> String {
             let joined = ThreadId(u32::try_from(wait.arg).unwrap_or(0));
             format!("waits here for {} to end", case.thread(joined))
         }
+        Mode::Data => format!("waits here for something in {name}"),
+        Mode::Room => format!("waits here for room in {name}"),
+        Mode::Process if wait.arg == 0 => "waits here for a child process to end".to_owned(),
+        Mode::Process => format!("waits here for child process {} to end", wait.arg),
         Mode::Park => "is parked here".to_owned(),
         Mode::Sleep => "sleeps here".to_owned(),
         Mode::None => "waits here".to_owned(),
