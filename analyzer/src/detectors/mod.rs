@@ -9,6 +9,8 @@ pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
 pub mod failing_schedule;
+pub mod fork_while_lock_held;
+pub mod fork_with_threads;
 pub mod livelock;
 pub mod lock_order_inversion;
 pub mod lost_update;
@@ -38,6 +40,8 @@ pub static REGISTRY: &[&dyn Detector] = &[
     &data_race::DataRace,
     &deadlock::Deadlock,
     &failing_schedule::FailingSchedule,
+    &fork_while_lock_held::ForkWhileLockHeld,
+    &fork_with_threads::ForkWithThreads,
     &livelock::Livelock,
     &lock_order_inversion::LockOrderInversion,
     &lost_update::LostUpdate,

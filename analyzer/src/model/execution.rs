@@ -9,13 +9,13 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use snag_trace::{Flags, Kind, Mode, ObjectKind, ProcessTrace};
+use snag_trace::{Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace};
 
 use crate::model::happens_before::HappensBefore;
 use crate::model::memory::{Memory, is_remark};
 use crate::model::sections::Sections;
 use crate::model::wait_for::WaitState;
-use crate::run::meta::{ExploredExecution, RunMeta};
+use crate::run::meta::{ExploredExecution, KernelWait, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
 macro_rules! index {
@@ -136,6 +136,8 @@ pub struct Process {
     pub definitions: ProcessTrace,
     /// The clock when snag found that no thread of it could go on, if it did.
     pub stuck: Option<u64>,
+    /// What its threads waited for then, if the kernel was asked.
+    pub waits: Vec<KernelWait>,
     /// Index of its `Exit` event, if it exited normally.
     pub exit: Option<u32>,
     /// Whether it was still running when its trace was read.
@@ -203,7 +205,8 @@ impl Execution {
         };
         execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());
         let several = traces.len() > 1;
-        for trace in traces {
+        for mut trace in traces {
+            execution.inherit(&mut trace);
             execution.add_process(trace);
         }
         if several {
@@ -213,6 +216,20 @@ impl Execution {
         execution.note_fates(meta);
         execution.index_events();
         execution
+    }
+
+    /// Tells a forked child what its copies of the parent's objects are.
+    fn inherit(&self, trace: &mut ProcessTrace) {
+        let start = trace.events.iter().find(|event| event.kind == Kind::ProcessStart);
+        let Some(fork) = start.map(|start| start.arg).filter(|&fork| fork != 0) else { return };
+        let made = |process: &&Process| process.definitions.births.contains_key(&fork);
+        let Some(parent) = self.processes.iter().find(made) else { return };
+        for event in trace.events.iter().filter(|event| event.object != 0) {
+            if let Some(info) = parent.definitions.objects.get(&event.object) {
+                // The places of another process have other numbers.
+                trace.objects.entry(event.object).or_insert(ObjectInfo { site: 0, ..*info });
+            }
+        }
     }
 
     fn add_process(&mut self, mut trace: ProcessTrace) {
@@ -254,6 +271,7 @@ impl Execution {
         for stuck in &meta.stuck {
             if let Some(process) = self.last_image(stuck.pid) {
                 process.stuck = Some(stuck.seq);
+                process.waits.clone_from(&stuck.waits);
             }
         }
         for &pid in &meta.alive {

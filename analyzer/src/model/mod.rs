@@ -4,7 +4,9 @@
 //! deviates from and what it misses.
 
 pub mod execution;
+pub mod family_standstill;
 pub mod flow;
+pub mod forks;
 pub mod guards;
 pub mod happens_before;
 pub mod lock_graph;

@@ -327,5 +327,6 @@ extern "C" fn in_forked_child() {
     });
     if STATE.load(Ordering::Acquire) == ON {
         describe();
+        crate::forked::begin();
     }
 }
