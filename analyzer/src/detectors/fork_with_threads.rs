@@ -64,7 +64,7 @@ fn is_of_std(execution: &Execution, names: &dyn Names, event: u32) -> bool {
     let site = execution.sites[execution.events[event as usize].site.at()];
     let definitions = &execution.processes[site.process as usize].definitions;
     let stack = definitions.code_sites.get(&site.number);
-    let frames = stack.map_or_else(Vec::new, |stack| names.frames(site.process, std::slice::from_ref(stack)));
+    let frames = stack.map_or_else(Vec::new, |stack| names.frames(site.process, stack));
     frames.iter().any(|frame| frame.function.contains("io::stdio"))
 }
 

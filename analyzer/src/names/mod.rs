@@ -236,10 +236,20 @@ impl Names for SourceNames<'_> {
 
     fn place(&self, process: u32, site: u32) -> Option<Place> {
         let trace = &self.process(process)?.definitions;
-        let called = trace.code_sites.get(&site).map(|address| {
-            let in_file = address.checked_sub(trace.load_base)?;
-            self.symbols(&trace.executable).call_before(in_file)
-        });
+        let called = match trace.code_sites.get(&site).map(Vec::as_slice) {
+            None => None,
+            Some(&[address]) => {
+                let in_file = address.checked_sub(trace.load_base);
+                Some(in_file.and_then(|address| self.symbols(&trace.executable).call_before(address)))
+            }
+            // Whoever calls what the standard library or a dependency does for everybody is meant.
+            Some(stack) => {
+                let places = self.frames_of(process, stack).into_iter().filter_map(|frame| frame.place);
+                let mut places: Vec<Place> = places.collect();
+                let own = places.iter().position(Place::is_own).unwrap_or(0);
+                return (!places.is_empty()).then(|| places.swap_remove(own));
+            }
+        };
         let site = match called {
             Some(called) => called?,
             None => trace.sites.get(&site)?.clone(),

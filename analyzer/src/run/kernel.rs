@@ -1,7 +1,6 @@
 //! What the kernel knows of a process: `/proc/<pid>`, read without trust.
 
 use std::fs;
-use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::Path;
 
@@ -115,24 +114,6 @@ pub fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
     Some((number, arguments))
 }
 
-/// Whether any of these addresses lies in memory that other processes may have mapped too. Yes if
-/// that cannot be told.
-#[must_use]
-pub fn any_shared(pid: u32, addresses: &[u64]) -> bool {
-    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return true };
-    let shared: Vec<_> = maps.lines().filter_map(parse_shared).collect();
-    addresses.iter().any(|address| shared.iter().any(|range| range.contains(address)))
-}
-
-/// The range of a line of `maps`, if the mapping is shared: `55d0c000-55d0d000 rw-s …`.
-fn parse_shared(line: &str) -> Option<Range<u64>> {
-    let mut words = line.split(' ');
-    let (start, end) = words.next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    let range = number(start)?..number(end)?;
-    words.next()?.ends_with('s').then_some(range)
-}
-
 /// A process, and not another one that got its number later.
 #[derive(Debug)]
 pub struct ProcessHandle(OwnedFd);
@@ -161,11 +142,6 @@ impl ProcessHandle {
         self.signal(libc::SIGSTOP)
     }
 
-    /// Has it go on after [`ProcessHandle::stop`].
-    pub fn go_on(&self) {
-        self.signal(libc::SIGCONT);
-    }
-
     fn signal(&self, signal: libc::c_int) -> bool {
         let (descriptor, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
         // SAFETY: the descriptor is a pidfd; a null pointer stands for the usual information.
@@ -188,13 +164,6 @@ mod tests {
         assert!(lives(std::process::id()));
         assert!(threads(u32::MAX).is_none());
         assert!(!lives(u32::MAX));
-    }
-
-    #[test]
-    fn only_shared_mappings_are_shared() {
-        assert_eq!(parse_shared("1000-2000 rw-p 00000000 00:00 0"), None);
-        assert_eq!(parse_shared("1000-2000 rw-s 00000000 00:01 5 /dev/zero (deleted)"), Some(0x1000..0x2000));
-        assert_eq!(parse_shared("nonsense"), None);
     }
 
     /// Waits until the process's only thread sleeps as asked for.

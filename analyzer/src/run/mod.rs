@@ -6,6 +6,5 @@ pub mod kernel;
 pub mod launch;
 pub mod meta;
 pub mod signals;
-pub mod tail;
 pub mod waits;
 pub mod watch;

@@ -1,39 +1,31 @@
-//! The watcher: ends a process in which no thread can ever run again.
+//! The watcher: ends processes in which no thread can ever run again.
 //!
-//! Invariant: it ends a process only if nothing can wake it. A look asks the kernel first, which
-//! costs next to nothing; only a process whose threads have all slept since an earlier look, without
-//! a single context switch, is judged by its trace. It is stuck if
-//! * its threads are exactly those that the recorder knows, and each waits, untimed, in a recorded
-//!   operation (in a libtest harness the main thread may instead sleep in an unrecorded futex: it
-//!   waits for the tests);
-//! * it handles no signals, so that no handler can give what is waited for;
-//! * nothing that is waited for lies in memory shared with other processes.
+//! Invariant: it ends processes only if nothing can wake them. A look asks the kernel for what threads do,
+//! which costs next to nothing; only processes whose threads have all slept since an earlier look, without a
+//! single context switch, are judged. Some of them are stuck if
+//! * each thread of each waits, without a limit in time, for something that only they could do
+//!   ([`crate::run::waits`], [`crate::run::closed`]); in a libtest harness the main thread may instead sleep
+//!   in a futex: it waits for the tests;
+//! * they handle no signals, so that no handler can give what is waited for.
 //!
-//! Processes that wait for each other are judged by the kernel's word alone, their threads sleeping as
-//! above: they are stuck if each thread waits, untimed, for something that only they could do
-//! ([`crate::run::waits`], [`crate::run::closed`]). They are ended together.
-//!
-//! Whoever started the process may count on it to hang (a test of a deadlock does): it is ended only
+//! They are ended together, and as few as there can be: a process that merely waits for them goes on.
+//! Whoever started a process may count on it to hang (a test of a deadlock does): it is ended only
 //! if each recorded process above it waits without a limit in time as well.
 //!
-//! Misses: a process that meets all this but for a thread that sleeps elsewhere (for a socket, in a
-//! timed wait) is left to run; what is deadlocked in it is reported when it ends.
+//! Misses: processes of which a thread sleeps elsewhere (for a socket, in a timed wait) are left to run; what
+//! is deadlocked in them is reported when they end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use snag_trace::decode::Record;
 use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION};
-use snag_trace::{Kind, ProcessTrace};
 
-use crate::model::wait_for::WaitState;
 use crate::run::closed::closed_groups;
 use crate::run::folder::clock_now;
 use crate::run::kernel::{self, KernelThread, ProcessHandle};
 use crate::run::meta::{KernelWait, StuckProcess};
-use crate::run::tail::{Lost, Tail};
 use crate::run::waits::Everyone;
 
 /// Threads must have slept for so long.
@@ -64,23 +56,11 @@ pub struct Watcher {
 struct Process {
     pid: u32,
     file: PathBuf,
-    follower: Option<Follower>,
     /// When its threads were first seen as they are now.
     since: Instant,
     threads: Vec<KernelThread>,
-    /// Whether it is stuck as it is now, if that was looked into.
-    stuck: Option<bool>,
     /// What it waits for in the kernel as it is now, and when that was looked into.
     waits: Option<(Instant, Option<Vec<KernelWait>>)>,
-}
-
-/// What the trace says so far.
-#[derive(Debug)]
-struct Follower {
-    tail: Tail,
-    waits: WaitState,
-    /// Operating system's numbers of threads.
-    os_threads: BTreeMap<u32, u32>,
 }
 
 impl Watcher {
@@ -111,23 +91,16 @@ impl Watcher {
             return;
         }
         self.processes.retain(|_, process| process.refresh());
-        let clock = self.folder.join(CLOCK_FILE);
-        let harness = self.test_harness;
-        let stuck: Vec<u32> = (self.processes.values_mut())
-            .filter_map(|process| process.is_stuck(harness, &clock).then_some(process.pid))
-            .collect();
-        for pid in stuck {
-            if self.is_awaited(pid) {
-                self.ended.extend(self.processes[&pid].end(&clock));
-            }
-        }
         self.end_groups();
     }
 
     /// Ends processes that wait for each other.
     fn end_groups(&mut self) {
         self.others.retain(|_, process| process.refresh());
-        for group in closed_groups(&self.wakers()) {
+        let groups = closed_groups(&self.wakers()).into_iter();
+        let recorded = |group: &Vec<u32>| group.iter().any(|pid| self.processes.contains_key(pid));
+        let groups: Vec<_> = groups.filter(recorded).collect();
+        for group in groups {
             let everyone = Everyone::default();
             for pid in &group {
                 let process = self.processes.get_mut(pid).or_else(|| self.others.get_mut(pid));
@@ -201,13 +174,6 @@ impl Watcher {
         ran
     }
 
-    /// Whether no recorded process above this one goes on by itself.
-    fn is_awaited(&self, pid: u32) -> bool {
-        let above = std::iter::successors(kernel::parent(pid), |&pid| kernel::parent(pid));
-        let mut recorded = above.take(DEEPEST).filter_map(|pid| self.processes.get(&pid));
-        recorded.all(|process| process.waits_for_others(self.test_harness))
-    }
-
     /// Takes in trace files that are new. A process that exec'd has one per image.
     fn find_processes(&mut self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
@@ -234,7 +200,7 @@ fn image_of(file: &Path) -> Option<(u32, u32)> {
 impl Process {
     fn new(pid: u32, file: PathBuf) -> Process {
         let (since, threads) = (Instant::now(), Vec::new());
-        Process { pid, file, follower: None, since, threads, stuck: None, waits: None }
+        Process { pid, file, since, threads, waits: None }
     }
 
     /// Asks the kernel for the threads; false if the process is gone.
@@ -243,7 +209,6 @@ impl Process {
         if threads != self.threads {
             self.threads = threads;
             self.since = Instant::now();
-            self.stuck = None;
             self.waits = None;
         }
         true
@@ -282,104 +247,6 @@ impl Process {
         };
         self.is_quiet() && self.threads.iter().all(untimed)
     }
-
-    /// Whether nothing can wake any of its threads.
-    fn is_stuck(&mut self, harness: bool, clock: &Path) -> bool {
-        if !self.is_quiet() {
-            return false;
-        }
-        if self.stuck.is_none() {
-            self.stuck = Some(self.find_out(harness, clock));
-        }
-        self.stuck == Some(true)
-    }
-
-    fn find_out(&mut self, harness: bool, clock: &Path) -> bool {
-        if self.follower.is_none() {
-            self.follower = Follower::open(&self.file);
-        }
-        let Some(follower) = &mut self.follower else { return false };
-        follower.read_on().is_ok()
-            && follower.waits.all_stuck(harness.then_some(MAIN_THREAD))
-            && follower.knows(&self.threads, self.pid, harness)
-            && !kernel::handles_signals(self.pid)
-            && kernel::has_mapped(self.pid, clock)
-            && !follower.waits_in_shared_memory(self.pid)
-    }
-
-    /// Ends the process, if it is still the one that was judged and still asleep.
-    fn end(&self, clock_file: &Path) -> Option<StuckProcess> {
-        let handle = ProcessHandle::open(self.pid)?;
-        let same = kernel::threads(self.pid)? == self.threads && kernel::has_mapped(self.pid, clock_file);
-        let seq = clock_now(self.file.parent()?)?;
-        (same && handle.kill()).then_some(StuckProcess { pid: self.pid, seq, waits: Vec::new() })
-    }
-}
-
-/// The number of the main thread.
-const MAIN_THREAD: u32 = 1;
-
-impl Follower {
-    fn open(file: &Path) -> Option<Follower> {
-        let tail = Tail::open(file).ok()?;
-        Some(Follower { tail, waits: WaitState::new(), os_threads: BTreeMap::new() })
-    }
-
-    fn read_on(&mut self) -> Result<(), Lost> {
-        let Follower { tail, waits, os_threads } = self;
-        tail.read_on(|record| {
-            if record.event.kind == Kind::ThreadStart {
-                os_threads.insert(record.event.thread, definition(record).0);
-            }
-            waits.apply(&record.event);
-        })
-    }
-
-    /// Whether the kernel's threads are exactly the recorded ones that wait. In a harness the main
-    /// thread may be one that waits elsewhere, if that is a futex.
-    fn knows(&self, threads: &[KernelThread], pid: u32, harness: bool) -> bool {
-        let waiting = |thread: &u32| self.waits.blocked(*thread).is_some();
-        let live = self.waits.live_threads();
-        let mut recorded = BTreeSet::new();
-        for thread in live.iter().filter(|thread| waiting(thread)) {
-            let Some(&os_thread) = self.os_threads.get(thread) else { return false };
-            recorded.insert(os_thread);
-        }
-        let mut unknown = threads.iter().filter(|thread| !recorded.remove(&thread.id)).peekable();
-        let main_waits_for_tests = match unknown.peek() {
-            None => true,
-            Some(thread) => harness && thread.id == pid && kernel::sleeps_in_futex(pid, thread.id),
-        };
-        main_waits_for_tests && unknown.count() <= 1 && recorded.is_empty()
-    }
-
-    /// Whether what some thread waits for may be given by another process. Yes if that is not known.
-    fn waits_in_shared_memory(&self, pid: u32) -> bool {
-        let live = self.waits.live_threads();
-        let wanted: BTreeSet<u32> = (live.iter())
-            .filter_map(|&thread| self.waits.blocked(thread))
-            .map(|blocked| blocked.object)
-            .filter(|&object| object != 0)
-            .collect();
-        let mut addresses = Vec::new();
-        let Ok(mut tail) = self.tail.rewound() else { return true };
-        let read = tail.read_on(|record| {
-            if record.event.kind == Kind::ObjectNew && wanted.contains(&record.event.object) {
-                addresses.push(definition(record).1);
-            }
-        });
-        read.is_err() || kernel::any_shared(pid, &addresses)
-    }
-}
-
-/// The operating system's thread id that a `ThreadStart` tells, and the address that an `ObjectNew`
-/// tells.
-fn definition(record: Record<'_>) -> (u32, u64) {
-    let mut definitions = ProcessTrace::default();
-    definitions.take(record);
-    let os_thread = definitions.threads.values().next().map_or(0, |info| info.os_thread);
-    let address = definitions.objects.values().next().map_or(0, |info| info.address);
-    (os_thread, address)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(crate) fn acts(act: Act, code: usize) {
 fn first(act: Act, code: usize) {
     // Whatever recording it needs is not the program's.
     if AWAITED.fetch_and(!bit(act), Ordering::Relaxed) & bit(act) != 0 {
-        record_at(Kind::ForkedAct, Mode::None, Flags::NONE, 0, At::Code(code), act as u64);
+        record_at(Kind::ForkedAct, Mode::None, Flags::NONE, 0, At::Called(code), act as u64);
     }
 }
 

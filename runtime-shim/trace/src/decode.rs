@@ -112,9 +112,9 @@ pub struct ProcessTrace {
     pub objects: BTreeMap<u32, ObjectInfo>,
     /// Source locations by number.
     pub sites: BTreeMap<u32, Site>,
-    /// Addresses of code by the number of the source location that they stand for. Such a site's
-    /// file, line and column are empty until somebody looks them up in the executable.
-    pub code_sites: BTreeMap<u32, u64>,
+    /// Addresses of code, innermost first, by the number of the source location that they stand for. Such
+    /// a site's file, line and column are empty until somebody looks them up in the executable.
+    pub code_sites: BTreeMap<u32, Vec<u64>>,
     /// Events that are not definitions, in the order of their sequence numbers.
     pub events: Vec<Event>,
     /// Who an object is to all processes, by its number.
@@ -395,7 +395,8 @@ impl ProcessTrace {
                 self.sites.insert(event.object, Site { file: text(8), line, column });
             }
             Kind::CodeSite => {
-                self.code_sites.insert(event.object, word(payload, 0).unwrap_or(0));
+                let addresses = payload.chunks_exact(8).filter_map(|bytes| word(bytes, 0));
+                self.code_sites.insert(event.object, addresses.collect());
                 self.sites.insert(event.object, Site::default());
             }
             Kind::ThreadStart => {

@@ -53,8 +53,8 @@ wire_enum! {
         /// The object ends here (`pthread_mutex_destroy`, the last handle of a channel): nobody
         /// holds it or waits for it any more, and what still comes of it does not count.
         ObjectEnd = 7,
-        /// Long: defines the source location `object` by an address of code, for callers that are
-        /// not Rust. See [`crate::encode::code_site`].
+        /// Long: defines the source location `object` by addresses of code, for callers that are
+        /// not Rust. See [`crate::encode::code_stack`].
         CodeSite = 8,
         /// Long: object `object` lies where other processes may see it, or is the kernel's: who it is to
         /// all of them. See [`crate::process::shared`]. Follows its `ObjectNew`.

@@ -24,7 +24,7 @@ use super::thread::{self, Thread};
 use super::variable::{self, Locked, PAST, Past};
 use super::verdict::{self, Earlier, Now};
 use super::word::Word;
-use super::{access, slots};
+use super::{access, sample, shared, slots};
 
 /// An atomic operation of the program, about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +88,7 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     #[cfg(snag_explore)]
     before(operation);
     let Some((thread, variable)) = begin(operation) else { return effect().result };
+    let begun = if sample::is_unusual() { shared::begins_atomic(operation.address) } else { None };
     let outcome = effect();
     #[cfg(snag_explore)]
     crate::engine::controlled::did(
@@ -95,7 +96,11 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
         outcome.read.map(W::bits),
         outcome.written.map(W::bits),
     );
-    finish(thread, operation, variable, outcome.read.map(W::bits), outcome.written.map(W::bits));
+    let (read, written) = (outcome.read.map(W::bits), outcome.written.map(W::bits));
+    if let Some(begun) = begun {
+        shared::did_atomic(thread, begun, operation, read, written);
+    }
+    finish(thread, operation, variable, read, written);
     outcome.result
 }
 
@@ -151,6 +156,7 @@ fn begin(operation: &Operation) -> Option<(&'static mut Thread, Locked<'static>)
         thread.busy = false;
         return None;
     }
+    thread.syncs += 1;
     let mut variable = variable::lock(operation.address, operation.size);
     let era = slots::era();
     slots::refresh(thread, era);
@@ -462,6 +468,10 @@ pub(super) fn fence(ordering: Ordering) {
         if thread.ignore == 0 {
             slots::refresh(thread, slots::era());
             fenced(thread, ordering);
+            thread.syncs += 1;
+            if sample::is_unusual() {
+                shared::fence(thread, ordering);
+            }
         }
     });
 }
