@@ -68,7 +68,7 @@ fn possible(
     let mut taken: Vec<ObjectId> = Vec::new();
     for (wanted, act) in forks.unsafe_acts(fork) {
         let Unsafe::Takes(object, mode) = act else { continue };
-        let Some(lock) = forks.original(fork, object).filter(|lock| !taken.contains(lock)) else { continue };
+        let Some(lock) = forks.original(object).filter(|lock| !taken.contains(lock)) else { continue };
         let sections = execution.sections();
         let excludes = |section: &&Section| {
             section.lock == lock && section.thread != fork.thread && conflict(section.mode, mode)

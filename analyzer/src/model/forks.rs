@@ -10,7 +10,7 @@
 //!
 //! Misses: children of `vfork` and `posix_spawn` live in their parent's memory and are none of these.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use snag_trace::{Act, Flags, Kind, Mode};
 
@@ -57,8 +57,6 @@ pub struct Hang {
 #[derive(Debug)]
 pub struct Forks<'a> {
     execution: &'a Execution,
-    /// Objects by process and number.
-    objects: HashMap<(u32, u32), ObjectId>,
     /// In the order of the children.
     pub all: Vec<Fork>,
 }
@@ -67,15 +65,11 @@ impl<'a> Forks<'a> {
     /// Finds them.
     #[must_use]
     pub fn of(execution: &'a Execution) -> Forks<'a> {
-        let mut forks = Forks { execution, objects: HashMap::new(), all: Vec::new() };
+        let mut forks = Forks { execution, all: Vec::new() };
         for (start, event) in (0_u32..).zip(&execution.events) {
             if event.kind == Kind::ProcessStart {
                 forks.all.extend(forks.fork_of(start, event));
             }
-        }
-        if !forks.all.is_empty() {
-            let numbers = execution.objects.iter().map(|object| (object.process, object.number));
-            forks.objects = numbers.zip((0..).map(ObjectId)).skip(1).collect();
         }
         forks
     }
@@ -133,20 +127,12 @@ impl<'a> Forks<'a> {
         is_held
     }
 
-    /// The parent's object of which this one of the child is a copy; nothing if the child made it, or if
-    /// there is but one because it lies in memory that both share.
+    /// The parent's object of which this one is a copy; nothing if the child made it, or if there is but one
+    /// because it lies in memory that both share.
     #[must_use]
-    pub fn original(&self, fork: &Fork, object: ObjectId) -> Option<ObjectId> {
-        let copy = self.execution.objects[object.at()];
-        let definitions = |process: u32| &self.execution.processes[process as usize].definitions;
-        let started = self.execution.events[fork.start as usize].seq;
-        let made = definitions(copy.process).objects.get(&copy.number);
-        let is_own = made.is_some_and(|made| made.seq > started);
-        let parent = self.parent(fork);
-        let is_shared =
-            [copy.process, parent].iter().any(|&process| definitions(process).shared.contains_key(&copy.number));
-        let is_copy = copy.process == fork.child && !is_own && !is_shared && !object.is_none();
-        self.objects.get(&(parent, copy.number)).copied().filter(|_| is_copy)
+    pub fn original(&self, object: ObjectId) -> Option<ObjectId> {
+        let original = self.execution.objects[object.at()].copy_of;
+        (!original.is_none()).then_some(original)
     }
 
     /// What the child does that is not async-signal-safe, in order, until it is another program or ends.
@@ -169,7 +155,7 @@ impl<'a> Forks<'a> {
             let event = &self.execution.events[wanted as usize];
             let Unsafe::Takes(object, mode) = act else { return None };
             let waits = event.kind == Kind::Request && is_lock(mode) && !self.gets(event);
-            let original = self.original(fork, object).filter(|_| waits)?;
+            let original = self.original(object).filter(|_| waits)?;
             let held = |section: &&Section| {
                 section.lock == original
                     && section.thread != fork.thread
@@ -200,7 +186,7 @@ impl<'a> Forks<'a> {
             Kind::WaitBegin => Mode::Wait,
             _ => return None,
         };
-        let original = self.original(fork, event.object)?;
+        let original = self.original(event.object)?;
         let is_unsafe = !event.flags.has(Flags::TRY) && !self.is_covered(fork, original);
         is_unsafe.then_some(Unsafe::Takes(event.object, mode))
     }

@@ -3,6 +3,7 @@
 //! Invariant: nothing here does I/O, prints, or knows a rule. Each module names its source, what it
 //! deviates from and what it misses.
 
+pub mod crossing;
 pub mod execution;
 pub mod family_standstill;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod lock_graph;
 pub mod memory;
 pub mod modes;
 pub mod names;
+pub mod processes;
 #[cfg(test)]
 pub mod script;
 pub mod sections;

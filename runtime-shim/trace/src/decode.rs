@@ -125,6 +125,10 @@ pub struct ProcessTrace {
     pub memory: BTreeMap<u64, MemoryRecord>,
     /// What the memory layer saw and forgot.
     pub memory_counts: Counts,
+    /// The clock when recording stopped before the process ended.
+    pub stopped: Option<u64>,
+    /// The clock when the first access to shared memory was left out.
+    pub shared_until: Option<u64>,
     /// Where the file could not be read.
     pub damage: Vec<Damage>,
 }
@@ -261,6 +265,7 @@ impl ProcessTrace {
             None | Some(0) => MAX_SEQ,
             Some(stopped) => stopped,
         };
+        trace.stopped = (horizon != MAX_SEQ).then_some(horizon);
         let mut owners = Vec::new();
         for start in (HEADER_SIZE..bytes.len()).step_by(CHUNK_SIZE) {
             let chunk = &bytes[start..bytes.len().min(start + CHUNK_SIZE)];
@@ -432,6 +437,10 @@ impl ProcessTrace {
             }
             Kind::MemoryCounts => {
                 self.memory_counts = Reader::new(payload).counts().unwrap_or(self.memory_counts);
+                if self.memory_counts.shared_dropped > 0 {
+                    let first = self.shared_until.map_or(event.seq, |known| known.min(event.seq));
+                    self.shared_until = Some(first);
+                }
             }
             _ => self.events.push(event),
         }

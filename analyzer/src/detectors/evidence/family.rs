@@ -2,7 +2,7 @@
 //!
 //! Invariant: threads and places are told where they were recorded, processes in any case.
 
-use snag_trace::Kind;
+use std::collections::BTreeSet;
 
 use super::Case;
 use crate::finding::{Certainty, Finding};
@@ -139,15 +139,9 @@ fn tell_ends(case: &mut Case<'_>, execution: &Execution, wait: &FamilyWait) {
 
 /// Whether the stream was there before event number `seq`: another process knows it, or it was used.
 fn is_older(execution: &Execution, stream: ObjectId, seq: u64) -> bool {
-    let uses = execution.events.iter().filter(|event| event.object == stream && !stream.is_none());
-    let mut processes: Vec<u32> = uses
-        .clone()
-        .filter(|event| event.kind != Kind::StreamPeer)
-        .map(|event| execution.thread(event.thread).process)
-        .collect();
-    processes.sort_unstable();
-    processes.dedup();
-    processes.len() > 1 || uses.into_iter().any(|event| event.seq < seq)
+    let uses = || execution.events.iter().filter(|event| event.object == stream && !stream.is_none());
+    let processes: BTreeSet<u32> = uses().map(|event| execution.thread(event.thread).process).collect();
+    processes.len() > 1 || uses().any(|event| event.seq < seq)
 }
 
 fn help(told: &[&FamilyWait]) -> &'static str {

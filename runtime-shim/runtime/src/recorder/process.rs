@@ -225,7 +225,9 @@ fn map_header(file: &File, forked: bool) -> bool {
     }
     let Some(page) = file.map(0, HEADER_SIZE) else { return false };
     let (pid, parent) = sys::process_ids();
-    OWN.store(pid, Ordering::Relaxed);
+    // A forked child has its parent's memory, and may have outlived it.
+    let before = OWN.swap(pid, Ordering::Relaxed);
+    let parent = if forked { before } else { parent };
     let put = |at: usize, bytes: &[u8]| {
         // SAFETY: the fields lie within the header's page, which nobody else writes yet.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), page.add(at), bytes.len()) };
