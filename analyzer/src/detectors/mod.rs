@@ -5,6 +5,7 @@
 
 pub mod atomicity_violation;
 pub mod blocked_forever;
+pub mod child_not_waited;
 pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
@@ -15,6 +16,7 @@ pub mod livelock;
 pub mod lock_order_inversion;
 pub mod lost_update;
 pub mod lost_wakeup;
+pub mod oversubscription;
 pub mod thread_killed_at_exit;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ pub trait Detector: Sync {
 pub static REGISTRY: &[&dyn Detector] = &[
     &atomicity_violation::AtomicityViolation,
     &blocked_forever::BlockedForever,
+    &child_not_waited::ChildNotWaited,
     &data_race::DataRace,
     &deadlock::Deadlock,
     &failing_schedule::FailingSchedule,
@@ -46,6 +49,7 @@ pub static REGISTRY: &[&dyn Detector] = &[
     &lock_order_inversion::LockOrderInversion,
     &lost_update::LostUpdate,
     &lost_wakeup::LostWakeup,
+    &oversubscription::Oversubscription,
     &thread_killed_at_exit::ThreadKilledAtExit,
 ];
 

@@ -17,7 +17,7 @@ use crate::model::memory::{Memory, is_remark};
 use crate::model::processes;
 use crate::model::sections::Sections;
 use crate::model::wait_for::WaitState;
-use crate::run::meta::{ExploredExecution, KernelWait, RunMeta};
+use crate::run::meta::{Busiest, ExploredExecution, KernelWait, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
 macro_rules! index {
@@ -184,6 +184,8 @@ pub struct Execution {
     pub test_harness: bool,
     /// What was executed by a schedule, and how that ended.
     pub explored: Option<ExploredExecution>,
+    /// When far too many threads of the run wanted to run, if they did.
+    pub busiest: Option<Busiest>,
     /// Processes of the run that are not in here and count before these.
     pub earlier_processes: u32,
     happens_before: OnceLock<HappensBefore>,
@@ -223,6 +225,7 @@ impl Execution {
             sites: vec![Site::default()],
             test_harness: meta.test_harness,
             explored: meta.explored.clone(),
+            busiest: meta.busiest.clone(),
             ..Execution::default()
         };
         execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());

@@ -28,6 +28,8 @@ pub struct FamilyWait {
     pub wakers: Vec<u32>,
     /// Whether it waits for these processes as such, and not for one of many who could notify it.
     pub is_owed: bool,
+    /// Whether they have ended, and took what is waited for with them.
+    pub is_lost: bool,
 }
 
 /// Processes that stood still together.
@@ -98,7 +100,8 @@ fn family_wait(execution: &Execution, process: u32, wait: &KernelWait, group: &[
         }
     }
     let blocked = execution.end().blocked(thread.0).copied();
-    FamilyWait { process, thread, blocked, wait: wait.clone(), wakers, is_owed }
+    let is_lost = is_owed && !wakers.iter().any(|waker| group.contains(waker));
+    FamilyWait { process, thread, blocked, wait: wait.clone(), wakers, is_owed, is_lost }
 }
 
 /// The recorded thread that the operating system gave this number last.

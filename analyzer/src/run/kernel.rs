@@ -1,6 +1,7 @@
 //! What the kernel knows of a process: `/proc/<pid>`, read without trust.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::Path;
 
@@ -65,6 +66,26 @@ pub fn has_mapped(pid: u32, file: &Path) -> bool {
     let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
     let wanted = file.as_os_str().as_encoded_bytes();
     maps.split(|&byte| byte == b'\n').any(|line| line.ends_with(wanted))
+}
+
+/// How many threads a process has; 0 if it is gone.
+#[must_use]
+pub fn thread_count(pid: u32) -> usize {
+    // A folder has a link from each folder in it, and two besides.
+    let links = fs::metadata(format!("/proc/{pid}/task")).map_or(0, |folder| folder.nlink());
+    usize::try_from(links).unwrap_or(0).saturating_sub(2)
+}
+
+/// The threads of a process that run or could.
+#[must_use]
+pub fn runnable(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let one = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let state = stat.rsplit_once(") ")?.1;
+        state.starts_with('R').then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+    };
+    entries.filter_map(one).collect()
 }
 
 /// Every process that is to be seen.

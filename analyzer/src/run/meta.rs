@@ -35,6 +35,9 @@ pub struct RunMeta {
     pub program: ProgramStatus,
     /// Processes that snag ended because no thread of theirs could ever run again.
     pub stuck: Vec<StuckProcess>,
+    /// When most threads wanted to run at once, if they were far too many for the processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busiest: Option<Busiest>,
     /// Processes that were still running when the analysis began: what they would have done next
     /// is not known.
     #[serde(default)]
@@ -46,6 +49,17 @@ pub struct RunMeta {
     /// out, so that the analysis can be repeated.
     #[serde(default)]
     pub until: Option<u64>,
+}
+
+/// A moment at which far more threads wanted to run than there were processors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busiest {
+    /// How many processors there were.
+    pub processors: u32,
+    /// For how long it was about so.
+    pub milliseconds: u64,
+    /// The threads, as process id and the operating system's number of the thread.
+    pub threads: Vec<(u32, u32)>,
 }
 
 /// An execution under the scheduler.

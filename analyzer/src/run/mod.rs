@@ -4,6 +4,7 @@ pub mod closed;
 pub mod folder;
 pub mod kernel;
 pub mod launch;
+pub mod load;
 pub mod meta;
 pub mod signals;
 pub mod waits;

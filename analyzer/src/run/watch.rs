@@ -25,7 +25,8 @@ use snag_trace::layout::{CLOCK_FILE, TRACE_EXTENSION};
 use crate::run::closed::closed_groups;
 use crate::run::folder::clock_now;
 use crate::run::kernel::{self, KernelThread, ProcessHandle};
-use crate::run::meta::{KernelWait, StuckProcess};
+use crate::run::load::Load;
+use crate::run::meta::{Busiest, KernelWait, StuckProcess};
 use crate::run::waits::Everyone;
 
 /// Threads must have slept for so long.
@@ -48,7 +49,17 @@ pub struct Watcher {
     processes: BTreeMap<u32, Process>,
     /// Processes that are not recorded, and that recorded ones wait for.
     others: BTreeMap<u32, Process>,
+    load: Load,
     ended: Vec<StuckProcess>,
+}
+
+/// What a watcher has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Processes that were ended, in order.
+    pub stuck: Vec<StuckProcess>,
+    /// When far too many threads wanted to run.
+    pub busiest: Option<Busiest>,
 }
 
 /// The newest image of a process.
@@ -67,8 +78,16 @@ impl Watcher {
     /// A watcher of the run in this folder.
     #[must_use]
     pub fn new(folder: PathBuf, test_harness: bool) -> Watcher {
-        let (pause, processes, others) = (SHORTEST_PAUSE, BTreeMap::new(), BTreeMap::new());
-        Watcher { folder, test_harness, pause, clock: None, processes, others, ended: Vec::new() }
+        Watcher {
+            folder,
+            test_harness,
+            pause: SHORTEST_PAUSE,
+            clock: None,
+            processes: BTreeMap::new(),
+            others: BTreeMap::new(),
+            load: Load::default(),
+            ended: Vec::new(),
+        }
     }
 
     /// How long to wait before the next look: longer and longer.
@@ -78,15 +97,16 @@ impl Watcher {
         pause
     }
 
-    /// Processes that were ended, in order.
+    /// What it has seen.
     #[must_use]
-    pub fn ended(self) -> Vec<StuckProcess> {
-        self.ended
+    pub fn watched(self) -> Watched {
+        Watched { stuck: self.ended, busiest: self.load.busiest() }
     }
 
     /// Looks at every process, and ends those that are stuck.
     pub fn look(&mut self) {
         self.find_processes();
+        self.load.sample(self.processes.keys().copied());
         if self.only_process_runs() {
             return;
         }
@@ -268,6 +288,6 @@ mod tests {
         assert!(pauses.is_sorted());
         assert_eq!((pauses[0], pauses[19]), (SHORTEST_PAUSE, LONGEST_PAUSE));
         watcher.look();
-        assert!(watcher.ended().is_empty());
+        assert_eq!(watcher.watched(), Watched::default());
     }
 }

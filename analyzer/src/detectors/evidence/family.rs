@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Case;
+use super::{Case, process_name};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::family_standstill::{FamilyStandstill, FamilyWait};
@@ -36,7 +36,7 @@ pub fn report(
             let held = execution.end().held(wait.thread.0);
             for hold in &held {
                 let lock = ObjectId(hold.object);
-                let label = format!("{} {}s {} here", case.thread(wait.thread), case.verb(lock, hold.mode), case.object(lock));
+                let label = format!("{} {}s {} here", case.thread_of_process(wait.thread), case.verb(lock, hold.mode), case.object(lock));
                 case.at("acquired_first", wait.thread, SiteId(hold.site), label, &[]);
             }
             case.at("waits", wait.thread, SiteId(blocked.site), label, &held);
@@ -64,15 +64,12 @@ fn object(wait: &FamilyWait) -> ObjectId {
     wait.blocked.map_or(ObjectId::default(), |blocked| ObjectId(blocked.object))
 }
 
-/// What a report calls a process.
-#[must_use]
-pub fn process_name(execution: &Execution, process: u32) -> String {
-    format!("process {}", execution.earlier_processes + process)
-}
-
 fn who(case: &Case<'_>, execution: &Execution, wait: &FamilyWait) -> String {
-    let process = process_name(execution, wait.process);
-    if wait.thread.is_none() { process } else { format!("{} of {process}", case.thread(wait.thread)) }
+    if wait.thread.is_none() {
+        process_name(execution, wait.process)
+    } else {
+        case.thread_of_process(wait.thread)
+    }
 }
 
 fn what(case: &Case<'_>, execution: &Execution, wait: &FamilyWait) -> String {
@@ -96,6 +93,9 @@ fn what(case: &Case<'_>, execution: &Execution, wait: &FamilyWait) -> String {
         Awaited::Output if own => format!("for room in {through}, which only it reads itself"),
         Awaited::Output => format!("for room in {through}, which only {others} could read"),
         Awaited::Child => format!("for the end of {others}"),
+        Awaited::Futex if wait.is_owed && wait.is_lost => {
+            format!("for {through}, which {others} held when it ended")
+        }
         Awaited::Futex if wait.is_owed => format!("for {through}, which {others} holds"),
         Awaited::Futex => format!("for {through}, which only {others} could give"),
         Awaited::FileLock => format!("for a lock of {through}, which {others} has open"),
