@@ -79,13 +79,7 @@ enum Fate {
     Unknown,
 }
 
-fn judge(
-    execution: &Execution,
-    names: &dyn Names,
-    parent: u32,
-    pid: u64,
-    made: Made,
-) -> Option<Finding> {
+fn judge(execution: &Execution, names: &dyn Names, parent: u32, pid: u64, made: Made) -> Option<Finding> {
     let exit = execution.processes[parent as usize].exit?;
     let is_it = |&(_, other): &(u32, &Process)| {
         u64::from(other.definitions.pid) == pid && other.made_by.is_none_or(|by| by >= made.fork)
@@ -96,9 +90,7 @@ fn judge(
         Some((_, child)) if child.stuck.is_some() => return None,
         Some((_, child)) if child.alive => Fate::Orphan,
         Some((index, _)) => {
-            let is_own = |event: &&Event| {
-                execution.thread(event.thread).process == index
-            };
+            let is_own = |event: &&Event| execution.thread(event.thread).process == index;
             let goes_on = execution.events[exit as usize..].iter().any(|event| is_own(&event));
             if goes_on { Fate::Orphan } else { Fate::Zombie }
         }
@@ -110,9 +102,52 @@ fn judge(
     let what = child.map_or("a child process".to_owned(), |(index, _)| process_name(execution, index));
     case.at("forked", maker, event.site, format!("{thread} starts {what} here"), &[]);
     let message = match fate {
-        Fate::Zombie => format!("{thread} starts {what} and nobody waits for it: it stays a zombie until its parent ends"),
-        Fate::Orphan => format!("{thread} starts {what}, and its parent ends before it without waiting for it"),
+        Fate::Zombie => {
+            format!("{thread} starts {what} and nobody waits for it: it stays a zombie until its parent ends")
+        }
+        Fate::Orphan => {
+            format!("{thread} starts {what}, and its parent ends before it without waiting for it")
+        }
         Fate::Unknown => format!("{thread} starts {what} and nobody waits for it"),
     };
     Some(case.finding(ID, Certainty::Potential, message, HELP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChildNotWaited;
+    use crate::detectors::find;
+    use crate::finding::Certainty;
+
+    fn said(script: &str) -> Vec<String> {
+        let found = find(&ChildNotWaited, script);
+        assert!(found.iter().all(|finding| finding.certainty == Certainty::Potential));
+        found.into_iter().map(|finding| finding.message).collect()
+    }
+
+    const FORK: &str = "1 fork\n101 begins 1\n1 forked 101\n";
+
+    #[test]
+    fn a_child_that_ended_unheard_is_a_zombie_and_one_that_goes_on_an_orphan() {
+        assert!(said(&format!("{FORK}101 exit\n1 exit"))[0].contains("zombie"));
+        assert!(said(&format!("{FORK}1 exit\n101 exit"))[0].contains("ends before it"));
+    }
+
+    #[test]
+    fn a_child_that_was_waited_for_is_none_nor_is_one_of_a_parent_that_was_killed() {
+        assert!(said(&format!("{FORK}101 exit\n1 reaped 101\n1 exit")).is_empty());
+        assert!(said(&format!("{FORK}101 exit")).is_empty());
+        assert!(said("1 fork\n1 forked 0\n1 exit").is_empty());
+    }
+
+    #[test]
+    fn a_program_that_was_not_recorded_is_told_as_well() {
+        assert_eq!(said("1 fork\n1 forked 77\n1 exit").len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_was_given_away_twice_is_waited_for_twice() {
+        let script = format!("{FORK}101 exit\n1 reaped 101\n1 fork\n1 forked 101\n1 exit");
+        assert_eq!(said(&script).len(), 1);
+    }
 }
