@@ -18,7 +18,7 @@ use crate::model::processes;
 use crate::model::sections::Sections;
 use crate::model::shared_memory;
 use crate::model::wait_for::WaitState;
-use crate::run::meta::{ExploredExecution, RunMeta};
+use crate::run::meta::{Busiest, ExploredExecution, KernelWait, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
 macro_rules! index {
@@ -143,6 +143,8 @@ pub struct Process {
     pub definitions: ProcessTrace,
     /// The clock when snag found that no thread of it could go on, if it did.
     pub stuck: Option<u64>,
+    /// What its threads waited for then, if the kernel was asked.
+    pub waits: Vec<KernelWait>,
     /// Index of its `Exit` event, if it exited normally.
     pub exit: Option<u32>,
     /// Whether it was still running when its trace was read.
@@ -183,6 +185,8 @@ pub struct Execution {
     pub test_harness: bool,
     /// What was executed by a schedule, and how that ended.
     pub explored: Option<ExploredExecution>,
+    /// When far too many threads of the run wanted to run, if they did.
+    pub busiest: Option<Busiest>,
     /// Processes of the run that are not in here and count before these.
     pub earlier_processes: u32,
     happens_before: OnceLock<HappensBefore>,
@@ -222,6 +226,7 @@ impl Execution {
             sites: vec![Site::default()],
             test_harness: meta.test_harness,
             explored: meta.explored.clone(),
+            busiest: meta.busiest.clone(),
             ..Execution::default()
         };
         execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());
@@ -294,6 +299,7 @@ impl Execution {
         for stuck in &meta.stuck {
             if let Some(process) = self.last_image(stuck.pid) {
                 process.stuck = Some(stuck.seq);
+                process.waits.clone_from(&stuck.waits);
             }
         }
         for &pid in &meta.alive {
@@ -518,7 +524,7 @@ mod tests {
     #[test]
     fn what_became_of_a_process_belongs_to_its_last_image() {
         let images = vec![trace(7, 0, vec![]), trace(7, 5, vec![]), trace(8, 6, vec![])];
-        let stuck = vec![StuckProcess { pid: 7, seq: 9 }];
+        let stuck = vec![StuckProcess { pid: 7, seq: 9, ..StuckProcess::default() }];
         let execution = Execution::load(images, &RunMeta { stuck, alive: vec![8], ..RunMeta::default() });
         let fates: Vec<_> =
             execution.processes.iter().map(|process| (process.stuck, process.is_whole())).collect();

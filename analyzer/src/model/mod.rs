@@ -6,7 +6,9 @@
 pub mod clocks;
 pub mod crossing;
 pub mod execution;
+pub mod family_standstill;
 pub mod flow;
+pub mod forks;
 pub mod guards;
 pub mod happens_before;
 pub mod lock_graph;

@@ -11,6 +11,7 @@ pub mod engine;
 #[cfg(snag_explore)]
 pub mod explore;
 pub mod foreign;
+mod forked;
 pub mod identity;
 mod ignore;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]

@@ -176,6 +176,9 @@ wire_enum! {
         Signal = 95,
         /// A handler of signal `arg` begins: whoever sent that before it to this process came before.
         SignalHandled = 96,
+        /// In a forked child, for the first time: something that is not async-signal-safe and has no kind of
+        /// its own. `arg` says what, see [`Act`].
+        ForkedAct = 97,
 
         /// About to put up to `arg` bytes into stream `object`: a pipe, a socket, an event descriptor.
         /// Waiting for room before it is a `Request` of mode `Room`.
@@ -202,6 +205,18 @@ wire_enum! {
         SharedAccess = 110,
         /// A fence of ordering `arg` ([`crate::memory::Ordering`]), in a process that shares memory.
         Fence = 111,
+    }
+}
+
+wire_enum! {
+    /// What a forked child does that is not async-signal-safe, see [`Kind::ForkedAct`].
+    Act: u8 {
+        /// Allocates memory.
+        Allocates = 1,
+        /// Writes to standard output or standard error, which is unsafe if std's or C's buffers do.
+        Prints = 2,
+        /// Reads or changes the environment.
+        UsesEnvironment = 3,
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
 
+pub mod family;
 pub mod memory;
 mod steps;
 
@@ -23,6 +24,8 @@ pub struct Case<'a> {
     locations: Vec<Location>,
     witness: Vec<Step>,
     notes: Vec<String>,
+    /// Whether its threads are of several processes.
+    is_of_several: bool,
 }
 
 impl<'a> Case<'a> {
@@ -41,6 +44,9 @@ impl<'a> Case<'a> {
             locations: Vec::new(),
             witness: Vec::new(),
             notes: Vec::new(),
+            is_of_several: threads.iter().any(|thread| {
+                execution.thread(*thread).process != execution.thread(threads[0]).process
+            }),
         };
         for &thread in threads {
             case.index_of(thread);
@@ -75,10 +81,21 @@ impl<'a> Case<'a> {
         self.names.thread(known.process, known.number)
     }
 
-    /// The thread's name in quotes.
+    /// The thread's name in quotes, and its process where the case is of several.
     #[must_use]
     pub fn thread(&self, thread: ThreadId) -> String {
-        format!("`{}`", self.thread_ref(thread).name)
+        if self.is_of_several {
+            self.thread_of_process(thread)
+        } else {
+            format!("`{}`", self.thread_ref(thread).name)
+        }
+    }
+
+    /// The thread's name in quotes, and its process.
+    #[must_use]
+    pub fn thread_of_process(&self, thread: ThreadId) -> String {
+        let process = process_name(self.execution, self.execution.thread(thread).process);
+        format!("`{}` of {process}", self.thread_ref(thread).name)
     }
 
     /// The names of several threads or objects as one phrase: `a`, `b` and `c`.
@@ -194,6 +211,12 @@ impl<'a> Case<'a> {
             schedule: None,
         }
     }
+}
+
+/// What a report calls a process.
+#[must_use]
+pub fn process_name(execution: &Execution, process: u32) -> String {
+    format!("process {}", execution.earlier_processes + process)
 }
 
 /// The place, if it is known.

@@ -22,6 +22,7 @@
 
 mod around;
 mod condvar;
+mod environment;
 mod file_locks;
 mod mutex;
 mod processes;

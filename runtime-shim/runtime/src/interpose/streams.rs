@@ -14,12 +14,15 @@
 
 use core::ffi::{c_int, c_void};
 
-use snag_trace::{Flags, Kind, Mode, ObjectKind};
+use snag_trace::{Act, Flags, Kind, Mode, ObjectKind};
 
 use super::around::around;
 use crate::kernel::call;
 use crate::recorder::objects::by_key_at;
 use crate::recorder::{At, descriptor, hash, is_of_the_run, record_at};
+
+const STDOUT: c_int = 1;
+const STDERR: c_int = 2;
 
 /// Stands for everything that the kernel hands on and that is not told apart.
 const KERNEL: usize = 1;
@@ -104,6 +107,9 @@ fn learns(_token: usize) {
 
 /// Is about to put `len` bytes in.
 fn puts(descriptor: c_int, len: usize, caller: usize) -> Option<Stream> {
+    if matches!(descriptor, STDOUT | STDERR) {
+        crate::forked::acts(Act::Prints, caller);
+    }
     let stream = Stream::of(descriptor, caller)?;
     stream.requests(POLLOUT, Mode::Room, len);
     stream.note(Kind::StreamWrite, Mode::None, len as u64);

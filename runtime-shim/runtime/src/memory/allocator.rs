@@ -31,7 +31,10 @@ mod exported {
     use core::arch::global_asm;
     use core::ffi::c_int;
 
+    use snag_trace::Act;
+
     use super::super::{heap, kernel, lifetime, maps, shared, thread};
+    use crate::forked;
 
     unsafe extern "C" {
         #[link_name = "__libc_malloc"]
@@ -91,6 +94,7 @@ mod exported {
 
     #[inline]
     fn begun(base: usize, size: usize, code: usize) -> usize {
+        forked::acts(Act::Allocates, code);
         if base != 0 && heap::is_on() {
             // SAFETY: a live block of libc's.
             heap::begun(base, unsafe { malloc_usable_size(base) }, size, false, code);
@@ -412,6 +416,7 @@ mod exported {
     /// The block that `allocate` gives, made known unless libc's allocator has done so.
     #[inline]
     fn known(size: usize, code: usize, allocate: impl FnOnce() -> usize) -> usize {
+        forked::acts(Act::Allocates, code);
         if !heap::is_on() {
             return allocate();
         }

@@ -393,5 +393,6 @@ extern "C" fn in_forked_child() {
     if STATE.load(Ordering::Acquire) == ON {
         describe();
         super::record(Kind::ProcessStart, Mode::None, Flags::NONE, 0, None, threads::set_fork(0));
+        crate::forked::begin();
     }
 }

@@ -1,0 +1,132 @@
+//! Forks in a process that has other threads, after which the child does more than is safe.
+//!
+//! The child has a copy of the forking thread alone: whatever the others were at stays half done in its
+//! memory. Until it is another program it may only do what POSIX calls async-signal-safe. Seen are locks and
+//! the like that existed at the fork, new threads, allocations, standard output and the environment.
+//!
+//! `confirmed`: the child did such a thing. `potential`: it only allocated, which POSIX forbids, and the
+//! allocators of glibc and musl put themselves in order for.
+//!
+//! Silent: a child that execs or exits at once, `Command` (also with a `pre_exec` that keeps to the rule), locks
+//! that the child made or that lie in shared memory, and locks that the forking thread holds at the fork.
+//!
+//! Misses: without the memory layer, allocations; functions of C that are not async-signal-safe for other
+//! reasons.
+
+use snag_trace::Act;
+
+use crate::detectors::Detector;
+use crate::detectors::evidence::Case;
+use crate::finding::{Certainty, Finding};
+use crate::model::execution::{Execution, ObjectId, ThreadId};
+use crate::model::forks::{Fork, Forks, Unsafe};
+use crate::model::names::Names;
+
+/// The rule.
+pub struct ForkWithThreads;
+
+const ID: &str = "fork_with_threads";
+const HELP: &str = "fork before any thread is started, start other programs with `std::process::Command`, or exec or \
+                    `_exit` in the child before anything else";
+/// More threads are not named.
+const MOST_NAMED: usize = 8;
+
+impl Detector for ForkWithThreads {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn summary(&self) -> &'static str {
+        "a process with several threads forks, and the child does more than is safe"
+    }
+
+    fn detect(&self, execution: &Execution, names: &dyn Names) -> Vec<Finding> {
+        let forks = Forks::of(execution);
+        forks.all.iter().filter_map(|fork| judge(execution, names, &forks, fork)).collect()
+    }
+}
+
+fn judge(execution: &Execution, names: &dyn Names, forks: &Forks<'_>, fork: &Fork) -> Option<Finding> {
+    let counts = |&(event, act): &(u32, Unsafe)| {
+        act != Unsafe::Does(Act::Prints) || is_of_std(execution, names, event)
+    };
+    let mut acts = forks.unsafe_acts(fork).filter(counts);
+    let first = acts.next()?;
+    let is_harmless = |(_, act): &(u32, Unsafe)| *act == Unsafe::Does(Act::Allocates);
+    let decisive = if is_harmless(&first) { acts.find(|act| !is_harmless(act)) } else { None };
+    let alive = forks.others_alive(fork);
+    let worst = decisive.unwrap_or(first);
+    (!alive.is_empty()).then(|| report(execution, names, fork, &alive, first, worst))
+}
+
+/// Whether it is the standard library's buffers that are written here, and not the descriptor alone.
+fn is_of_std(execution: &Execution, names: &dyn Names, event: u32) -> bool {
+    let site = execution.sites[execution.events[event as usize].site.at()];
+    let definitions = &execution.processes[site.process as usize].definitions;
+    let stack = definitions.code_sites.get(&site.number);
+    let frames = stack.map_or_else(Vec::new, |stack| names.frames(site.process, stack));
+    frames.iter().any(|frame| frame.function.contains("io::stdio"))
+}
+
+fn report(
+    execution: &Execution,
+    names: &dyn Names,
+    fork: &Fork,
+    alive: &[ThreadId],
+    first: (u32, Unsafe),
+    worst: (u32, Unsafe),
+) -> Finding {
+    let event = |index: u32| &execution.events[index as usize];
+    let taken = [first, worst].map(|(_, act)| match act {
+        Unsafe::Takes(object, _) => object,
+        _ => ObjectId::default(),
+    });
+    let child = event(first.0).thread;
+    let named = &alive[..alive.len().min(MOST_NAMED)];
+    let mut case = Case::new(execution, names, &[&[fork.thread, child], named].concat(), &taken);
+    let forks = case.thread(fork.thread);
+    let others = match alive.len() - named.len() {
+        0 => case.threads(named),
+        more => format!("{} and {more} more", case.threads(named)),
+    };
+    let lived = if alive.len() == 1 { "lives" } else { "live" };
+    let label = format!("{forks} forks here while {others} {lived}");
+    case.at("forked", fork.thread, event(fork.event).site, label, &[]);
+    let what = phrase(&case, worst.1);
+    if first != worst {
+        let label = format!("the child {} here, the first thing that is not safe", phrase(&case, first.1));
+        case.at("first_unsafe", child, event(first.0).site, label, &[]);
+    }
+    case.at("unsafe", event(worst.0).thread, event(worst.0).site, format!("the child {what} here"), &[]);
+    for &thread in named {
+        let info = execution.thread(thread);
+        if !info.parent.is_none() {
+            let label = format!("{} was spawned here", case.thread(thread));
+            case.at("spawned", info.parent, info.spawned_at, label, &[]);
+        }
+    }
+    let is_harmless = worst.1 == Unsafe::Does(Act::Allocates);
+    if is_harmless {
+        case.note("glibc and musl put their allocators in order for a fork; POSIX promises nothing".to_owned());
+    }
+    let message = format!(
+        "{forks} forks while {others} {lived}, and the child {what}: only async-signal-safe functions may be called \
+         there before it execs"
+    );
+    case.finding(ID, if is_harmless { Certainty::Potential } else { Certainty::Confirmed }, message, HELP)
+}
+
+fn phrase(case: &Case<'_>, act: Unsafe) -> String {
+    match act {
+        Unsafe::Takes(object, mode) => match mode {
+            snag_trace::Mode::Wait => format!("waits for {}", case.object(object)),
+            snag_trace::Mode::Receive => format!("receives from {}", case.object(object)),
+            snag_trace::Mode::Barrier => format!("waits at {}", case.object(object)),
+            mode => format!("{}s {}", case.verb(object, mode), case.object(object)),
+        },
+        Unsafe::Spawns => "starts a thread".to_owned(),
+        Unsafe::Does(Act::Allocates) => "allocates memory".to_owned(),
+        Unsafe::Does(Act::Prints) => "prints".to_owned(),
+        Unsafe::Does(Act::UsesEnvironment) => "uses the environment".to_owned(),
+    }
+}

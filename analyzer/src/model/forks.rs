@@ -1,0 +1,193 @@
+//! Forks: which process came of which, who lived in the parent meanwhile, and what the child did.
+//!
+//! A fork copies the calling thread alone. It happens after the parent's [`Kind::Fork`] and before the
+//! child's [`Kind::ProcessStart`], which names it, so:
+//! * who held a lock before the one and after the other held it in between;
+//! * a thread that began before the one, and had neither ended nor been joined before the other, lived.
+//!
+//! Handlers of `pthread_atfork` run in the forking thread between the `Fork` and its `Forked`: a lock that
+//! it takes there is one that nobody else holds at the fork.
+//!
+//! Misses: children of `vfork` and `posix_spawn` live in their parent's memory and are none of these.
+
+use std::collections::BTreeSet;
+
+use snag_trace::{Act, Flags, Kind, Mode};
+
+use crate::model::execution::{Event, Execution, ObjectId, ThreadId};
+use crate::model::modes::{conflict, is_lock};
+use crate::model::sections::Section;
+
+/// One fork, of which the child was recorded. Numbers of events are indices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The parent's `Fork`.
+    pub event: u32,
+    /// The parent's `Forked`; nothing if it did not come to that.
+    pub made: Option<u32>,
+    /// The child's `ProcessStart`.
+    pub start: u32,
+    /// The thread that forked.
+    pub thread: ThreadId,
+    /// The child's index.
+    pub child: u32,
+}
+
+/// What a child does that is not async-signal-safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsafe {
+    /// Takes or waits for something of which it has a copy.
+    Takes(ObjectId, Mode),
+    /// Starts a thread.
+    Spawns,
+    /// Something else.
+    Does(Act),
+}
+
+/// A wait of a forked child that nobody can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hang {
+    /// The child's request.
+    pub wanted: u32,
+    /// Who held the lock in the parent, since when, and until when.
+    pub section: Section,
+}
+
+/// All forks of an execution whose children were recorded.
+#[derive(Debug)]
+pub struct Forks<'a> {
+    execution: &'a Execution,
+    /// In the order of the children.
+    pub all: Vec<Fork>,
+}
+
+impl<'a> Forks<'a> {
+    /// Finds them.
+    #[must_use]
+    pub fn of(execution: &'a Execution) -> Forks<'a> {
+        let mut forks = Forks { execution, all: Vec::new() };
+        for (start, event) in (0_u32..).zip(&execution.events) {
+            if event.kind == Kind::ProcessStart {
+                forks.all.extend(forks.fork_of(start, event));
+            }
+        }
+        forks
+    }
+
+    fn fork_of(&self, start: u32, started: &Event) -> Option<Fork> {
+        let kind = |event: u32| self.execution.events[event as usize].kind;
+        let event = self.execution.index_of(started.arg).filter(|&event| kind(event) == Kind::Fork)?;
+        let thread = self.execution.events[event as usize].thread;
+        let own = &self.execution.thread(thread).events;
+        let later = &own[own.partition_point(|&own| own <= event)..];
+        let next = later.iter().copied().find(|&own| matches!(kind(own), Kind::Fork | Kind::Forked));
+        let made = next.filter(|&made| kind(made) == Kind::Forked);
+        Some(Fork { event, made, start, thread, child: self.execution.thread(started.thread).process })
+    }
+
+    fn parent(&self, fork: &Fork) -> u32 {
+        self.execution.thread(fork.thread).process
+    }
+
+    /// The other threads that lived in the parent.
+    #[must_use]
+    pub fn others_alive(&self, fork: &Fork) -> Vec<ThreadId> {
+        let (mut begun, mut gone) = (BTreeSet::new(), BTreeSet::from([fork.thread]));
+        for (index, event) in (0_u32..).zip(&self.execution.events[..fork.start as usize]) {
+            if self.execution.thread(event.thread).process != self.parent(fork) {
+                continue;
+            }
+            let other = ThreadId(u32::try_from(event.arg).unwrap_or(0));
+            match event.kind {
+                Kind::Join => gone.insert(other),
+                Kind::ThreadEnd => gone.insert(event.thread),
+                Kind::Spawn if index < fork.event => begun.insert(other),
+                _ if index < fork.event => begun.insert(event.thread),
+                _ => false,
+            };
+        }
+        begun.difference(&gone).copied().collect()
+    }
+
+    /// Whether the forking thread holds this lock of the parent at the fork, maybe by a handler of
+    /// `pthread_atfork`: then nobody else does, and the child's thread may release it.
+    #[must_use]
+    pub fn is_covered(&self, fork: &Fork, lock: ObjectId) -> bool {
+        let mut is_held = false;
+        let end = fork.made.unwrap_or(u32::MAX);
+        for &own in self.execution.thread(fork.thread).events.iter().take_while(|&&own| own < end) {
+            let event = &self.execution.events[own as usize];
+            match event.kind {
+                Kind::Acquire if event.object == lock => is_held = true,
+                // A handler in the parent gives up what one before the fork took.
+                Kind::Release if event.object == lock && own < fork.event => is_held = false,
+                _ => {}
+            }
+        }
+        is_held
+    }
+
+    /// The parent's object of which this one is a copy; nothing if the child made it, or if there is but one
+    /// because it lies in memory that both share.
+    #[must_use]
+    pub fn original(&self, object: ObjectId) -> Option<ObjectId> {
+        let original = self.execution.objects[object.at()].copy_of;
+        (!original.is_none()).then_some(original)
+    }
+
+    /// What the child does that is not async-signal-safe, in order, until it is another program or ends.
+    pub fn unsafe_acts<'b>(&'b self, fork: &'b Fork) -> impl Iterator<Item = (u32, Unsafe)> + use<'a, 'b> {
+        let of_child =
+            |event: &&(u32, &Event)| self.execution.thread(event.1.thread).process == fork.child;
+        let events = (0_u32..).zip(&self.execution.events).skip(fork.start as usize);
+        let until_it_ends = events
+            .filter(move |event| of_child(&event))
+            .take_while(|(_, event)| !matches!(event.kind, Kind::Exec | Kind::Exit));
+        until_it_ends.filter_map(move |(index, event)| Some((index, self.judge(fork, event)?)))
+    }
+
+    /// What keeps the child waiting for ever: a lock that it wants, and the section in which another thread
+    /// of the parent held that at the fork.
+    #[must_use]
+    pub fn hang(&self, fork: &Fork) -> Option<Hang> {
+        let mut acts = self.unsafe_acts(fork);
+        acts.find_map(|(wanted, act)| {
+            let event = &self.execution.events[wanted as usize];
+            let Unsafe::Takes(object, mode) = act else { return None };
+            let waits = event.kind == Kind::Request && is_lock(mode) && !self.gets(event);
+            let original = self.original(object).filter(|_| waits)?;
+            let held = |section: &&Section| {
+                section.lock == original
+                    && section.thread != fork.thread
+                    && conflict(section.mode, mode)
+                    && section.begin < fork.start
+                    && section.end.map_or(section.open, |end| end > fork.event)
+            };
+            let sections = self.execution.sections().all();
+            sections.iter().rfind(held).map(|&section| Hang { wanted, section })
+        })
+    }
+
+    /// Whether the thread that asks for a lock gets it later.
+    fn gets(&self, request: &Event) -> bool {
+        let own = &self.execution.thread(request.thread).events;
+        own.iter().map(|&event| &self.execution.events[event as usize]).any(|event| {
+            event.kind == Kind::Acquire && event.object == request.object && event.seq > request.seq
+        })
+    }
+
+    fn judge(&self, fork: &Fork, event: &Event) -> Option<Unsafe> {
+        let mode = match event.kind {
+            Kind::Spawn => return Some(Unsafe::Spawns),
+            Kind::ForkedAct => return Act::from_wire(u8::try_from(event.arg).ok()?).map(Unsafe::Does),
+            Kind::Request | Kind::Acquire if is_lock(event.mode) => event.mode,
+            Kind::Request if matches!(event.mode, Mode::Once | Mode::Receive | Mode::Barrier) => event.mode,
+            Kind::OnceBegin => Mode::Once,
+            Kind::WaitBegin => Mode::Wait,
+            _ => return None,
+        };
+        let original = self.original(event.object)?;
+        let is_unsafe = !event.flags.has(Flags::TRY) && !self.is_covered(fork, original);
+        is_unsafe.then_some(Unsafe::Takes(event.object, mode))
+    }
+}
