@@ -16,6 +16,7 @@ use crate::model::happens_before::HappensBefore;
 use crate::model::memory::{Memory, is_remark};
 use crate::model::processes;
 use crate::model::sections::Sections;
+use crate::model::shared_memory;
 use crate::model::wait_for::WaitState;
 use crate::run::meta::{Busiest, ExploredExecution, KernelWait, RunMeta};
 
@@ -242,6 +243,9 @@ impl Execution {
         execution.index_events();
         if several {
             processes::relate(&mut execution);
+            let remarks = shared_memory::judge(&execution);
+            execution.memory.remarks.extend(remarks);
+            execution.memory.sort();
         }
         execution
     }

@@ -3,6 +3,7 @@
 //! Invariant: nothing here does I/O, prints, or knows a rule. Each module names its source, what it
 //! deviates from and what it misses.
 
+pub mod clocks;
 pub mod crossing;
 pub mod execution;
 pub mod family_standstill;
@@ -18,6 +19,7 @@ pub mod processes;
 #[cfg(test)]
 pub mod script;
 pub mod sections;
+pub mod shared_memory;
 pub mod standstill;
 pub mod sync_preserving;
 pub mod uses;
