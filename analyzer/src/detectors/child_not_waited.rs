@@ -79,13 +79,7 @@ enum Fate {
     Unknown,
 }
 
-fn judge(
-    execution: &Execution,
-    names: &dyn Names,
-    parent: u32,
-    pid: u64,
-    made: Made,
-) -> Option<Finding> {
+fn judge(execution: &Execution, names: &dyn Names, parent: u32, pid: u64, made: Made) -> Option<Finding> {
     let exit = execution.processes[parent as usize].exit?;
     let is_it = |&(_, other): &(u32, &Process)| {
         u64::from(other.definitions.pid) == pid && other.made_by.is_none_or(|by| by >= made.fork)
@@ -96,9 +90,7 @@ fn judge(
         Some((_, child)) if child.stuck.is_some() => return None,
         Some((_, child)) if child.alive => Fate::Orphan,
         Some((index, _)) => {
-            let is_own = |event: &&Event| {
-                execution.thread(event.thread).process == index
-            };
+            let is_own = |event: &&Event| execution.thread(event.thread).process == index;
             let goes_on = execution.events[exit as usize..].iter().any(|event| is_own(&event));
             if goes_on { Fate::Orphan } else { Fate::Zombie }
         }
@@ -110,8 +102,12 @@ fn judge(
     let what = child.map_or("a child process".to_owned(), |(index, _)| process_name(execution, index));
     case.at("forked", maker, event.site, format!("{thread} starts {what} here"), &[]);
     let message = match fate {
-        Fate::Zombie => format!("{thread} starts {what} and nobody waits for it: it stays a zombie until its parent ends"),
-        Fate::Orphan => format!("{thread} starts {what}, and its parent ends before it without waiting for it"),
+        Fate::Zombie => {
+            format!("{thread} starts {what} and nobody waits for it: it stays a zombie until its parent ends")
+        }
+        Fate::Orphan => {
+            format!("{thread} starts {what}, and its parent ends before it without waiting for it")
+        }
         Fate::Unknown => format!("{thread} starts {what} and nobody waits for it"),
     };
     Some(case.finding(ID, Certainty::Potential, message, HELP))

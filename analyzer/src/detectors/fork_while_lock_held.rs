@@ -50,9 +50,7 @@ impl Detector for ForkWhileLockHeld {
             }
             let reorderings = reorderings.get_or_insert_with(|| Reorderings::of(execution));
             let possible = possible(execution, &forks, fork, reorderings);
-            findings.extend(
-                possible.map(|hang| report(execution, names, fork, hang, Certainty::Predicted)),
-            );
+            findings.extend(possible.map(|hang| report(execution, names, fork, hang, Certainty::Predicted)));
         }
         findings
     }
@@ -84,8 +82,7 @@ fn possible(
             }
             let own = || sections.of_thread(holder).filter(excludes);
             let ends: Vec<u32> = own().filter_map(|section| section.end).collect();
-            if let Outcome::Together(events) =
-                reorderings.together(&[&ends, &[fork.event]], Keep::Everything)
+            if let Outcome::Together(events) = reorderings.together(&[&ends, &[fork.event]], Keep::Everything)
                 && let Some(&section) = own().find(|section| section.end == Some(events[0]))
             {
                 return Some(Hang { wanted, section });
@@ -133,7 +130,9 @@ fn report(
             "{holds} held {name} when {forks} forked: in the child nobody can release it, and the child waits for it"
         )
     } else {
-        format!("{forks} can fork while {holds} holds {name}: in the child, which takes it, nobody could release it")
+        format!(
+            "{forks} can fork while {holds} holds {name}: in the child, which takes it, nobody could release it"
+        )
     };
     case.finding(ID, certainty, message, HELP)
 }

@@ -107,7 +107,9 @@ fn report(
     }
     let is_harmless = worst.1 == Unsafe::Does(Act::Allocates);
     if is_harmless {
-        case.note("glibc and musl put their allocators in order for a fork; POSIX promises nothing".to_owned());
+        case.note(
+            "glibc and musl put their allocators in order for a fork; POSIX promises nothing".to_owned(),
+        );
     }
     let message = format!(
         "{forks} forks while {others} {lived}, and the child {what}: only async-signal-safe functions may be called \

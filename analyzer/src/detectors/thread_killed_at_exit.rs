@@ -75,9 +75,10 @@ fn taken_along(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
             let lock = ObjectId(hold.object);
             let is_shared = execution.objects[lock.at()].shared.is_some() && !is_of_file(execution, lock);
             let process = execution.thread(thread).process;
-            let others = execution.events.iter().any(|event| {
-                event.object == lock && execution.thread(event.thread).process != process
-            });
+            let others = execution
+                .events
+                .iter()
+                .any(|event| event.object == lock && execution.thread(event.thread).process != process);
             if is_shared && others && hold.mode == Mode::Exclusive {
                 findings.push(report_taken_along(execution, names, thread, hold));
             }
@@ -86,12 +87,7 @@ fn taken_along(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
     findings
 }
 
-fn report_taken_along(
-    execution: &Execution,
-    names: &dyn Names,
-    thread: ThreadId,
-    hold: Hold,
-) -> Finding {
+fn report_taken_along(execution: &Execution, names: &dyn Names, thread: ThreadId, hold: Hold) -> Finding {
     let lock = ObjectId(hold.object);
     let mut case = Case::new(execution, names, &[thread], &[lock]);
     let (name, lock_name) = (case.thread(thread), case.object(lock));

@@ -66,8 +66,7 @@ pub fn family_standstills(execution: &Execution) -> Vec<FamilyStandstill> {
 pub fn is_of_family(execution: &Execution, process: u32) -> bool {
     let known = &execution.processes[process as usize];
     known.waits.iter().any(|wait| {
-        wait.awaited != Awaited::Futex
-            || wait.wakers.iter().any(|waker| waker.pid != known.definitions.pid)
+        wait.awaited != Awaited::Futex || wait.wakers.iter().any(|waker| waker.pid != known.definitions.pid)
     })
 }
 

@@ -137,8 +137,7 @@ impl<'a> Forks<'a> {
 
     /// What the child does that is not async-signal-safe, in order, until it is another program or ends.
     pub fn unsafe_acts<'b>(&'b self, fork: &'b Fork) -> impl Iterator<Item = (u32, Unsafe)> + use<'a, 'b> {
-        let of_child =
-            |event: &&(u32, &Event)| self.execution.thread(event.1.thread).process == fork.child;
+        let of_child = |event: &&(u32, &Event)| self.execution.thread(event.1.thread).process == fork.child;
         let events = (0_u32..).zip(&self.execution.events).skip(fork.start as usize);
         let until_it_ends = events
             .filter(move |event| of_child(&event))

@@ -310,7 +310,11 @@ fn played(script: &str) -> (Script, RunMeta) {
         }
     }
     let seq = played.trace.events.last().map_or(0, |event| event.seq);
-    let stuck = if played.stuck { vec![StuckProcess { pid: PID, seq, ..StuckProcess::default() }] } else { Vec::new() };
+    let stuck = if played.stuck {
+        vec![StuckProcess { pid: PID, seq, ..StuckProcess::default() }]
+    } else {
+        Vec::new()
+    };
     (played, RunMeta { stuck, ..RunMeta::default() })
 }
 

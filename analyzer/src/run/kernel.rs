@@ -1,8 +1,8 @@
 //! What the kernel knows of a process: `/proc/<pid>`, read without trust.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// A thread as the kernel sees it.

@@ -223,13 +223,7 @@ fn opens_of(pid: u32) -> Vec<Open> {
         let descriptor = entry.file_name().to_str()?.parse().ok()?;
         let file = file_of(pid, descriptor)?;
         let mode = fs::symlink_metadata(entry.path()).ok()?.mode();
-        Some(Open {
-            pid,
-            descriptor,
-            file,
-            reads: mode & OWNER_READS != 0,
-            writes: mode & OWNER_WRITES != 0,
-        })
+        Some(Open { pid, descriptor, file, reads: mode & OWNER_READS != 0, writes: mode & OWNER_WRITES != 0 })
     };
     entries.filter_map(open).collect()
 }

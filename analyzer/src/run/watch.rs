@@ -161,7 +161,8 @@ impl Watcher {
         let Some(process) = self.processes.get(&pid).or_else(|| self.others.get(&pid)) else { return false };
         let sleeps = kernel::threads(pid).is_some_and(|threads| threads == process.threads);
         let above = std::iter::successors(kernel::parent(pid), |&pid| kernel::parent(pid)).take(DEEPEST);
-        let mut recorded = above.filter(|pid| !group.contains(pid)).filter_map(|pid| self.processes.get(&pid));
+        let mut recorded =
+            above.filter(|pid| !group.contains(pid)).filter_map(|pid| self.processes.get(&pid));
         sleeps && recorded.all(|process| process.waits_for_others(self.test_harness))
     }
 

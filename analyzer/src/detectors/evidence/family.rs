@@ -36,7 +36,12 @@ pub fn report(
             let held = execution.end().held(wait.thread.0);
             for hold in &held {
                 let lock = ObjectId(hold.object);
-                let label = format!("{} {}s {} here", case.thread_of_process(wait.thread), case.verb(lock, hold.mode), case.object(lock));
+                let label = format!(
+                    "{} {}s {} here",
+                    case.thread_of_process(wait.thread),
+                    case.verb(lock, hold.mode),
+                    case.object(lock)
+                );
                 case.at("acquired_first", wait.thread, SiteId(hold.site), label, &[]);
             }
             case.at("waits", wait.thread, SiteId(blocked.site), label, &held);

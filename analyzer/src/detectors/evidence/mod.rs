@@ -44,9 +44,9 @@ impl<'a> Case<'a> {
             locations: Vec::new(),
             witness: Vec::new(),
             notes: Vec::new(),
-            is_of_several: threads.iter().any(|thread| {
-                execution.thread(*thread).process != execution.thread(threads[0]).process
-            }),
+            is_of_several: threads
+                .iter()
+                .any(|thread| execution.thread(*thread).process != execution.thread(threads[0]).process),
         };
         for &thread in threads {
             case.index_of(thread);
