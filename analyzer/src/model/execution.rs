@@ -16,8 +16,8 @@ use crate::model::happens_before::HappensBefore;
 use crate::model::memory::{Memory, is_remark};
 use crate::model::processes;
 use crate::model::sections::Sections;
-use crate::model::shared_memory;
 use crate::model::wait_for::WaitState;
+use crate::model::{shared_memory, shared_sections};
 use crate::run::meta::{Busiest, ExploredExecution, KernelWait, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
@@ -240,6 +240,9 @@ impl Execution {
             execution.memory.sort();
         }
         execution.note_fates(meta);
+        if several {
+            shared_sections::refine(&mut execution);
+        }
         execution.index_events();
         if several {
             processes::relate(&mut execution);

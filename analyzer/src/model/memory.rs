@@ -186,6 +186,13 @@ impl Memory {
         })
     }
 
+    /// The access to shared memory with this number.
+    #[must_use]
+    pub fn shared_at(&self, seq: u64) -> Option<&Shared> {
+        let at = self.shared.binary_search_by_key(&seq, |access| access.seq).ok()?;
+        Some(&self.shared[at])
+    }
+
     /// The thread that made the remark, or the access, with this number.
     #[must_use]
     pub fn thread_of(&self, seq: u64) -> Option<ThreadId> {

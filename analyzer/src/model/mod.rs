@@ -20,6 +20,7 @@ pub mod processes;
 pub mod script;
 pub mod sections;
 pub mod shared_memory;
+pub mod shared_sections;
 pub mod standstill;
 pub mod sync_preserving;
 pub mod uses;
