@@ -112,3 +112,42 @@ fn judge(execution: &Execution, names: &dyn Names, parent: u32, pid: u64, made: 
     };
     Some(case.finding(ID, Certainty::Potential, message, HELP))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ChildNotWaited;
+    use crate::detectors::find;
+    use crate::finding::Certainty;
+
+    fn said(script: &str) -> Vec<String> {
+        let found = find(&ChildNotWaited, script);
+        assert!(found.iter().all(|finding| finding.certainty == Certainty::Potential));
+        found.into_iter().map(|finding| finding.message).collect()
+    }
+
+    const FORK: &str = "1 fork\n101 begins 1\n1 forked 101\n";
+
+    #[test]
+    fn a_child_that_ended_unheard_is_a_zombie_and_one_that_goes_on_an_orphan() {
+        assert!(said(&format!("{FORK}101 exit\n1 exit"))[0].contains("zombie"));
+        assert!(said(&format!("{FORK}1 exit\n101 exit"))[0].contains("ends before it"));
+    }
+
+    #[test]
+    fn a_child_that_was_waited_for_is_none_nor_is_one_of_a_parent_that_was_killed() {
+        assert!(said(&format!("{FORK}101 exit\n1 reaped 101\n1 exit")).is_empty());
+        assert!(said(&format!("{FORK}101 exit")).is_empty());
+        assert!(said("1 fork\n1 forked 0\n1 exit").is_empty());
+    }
+
+    #[test]
+    fn a_program_that_was_not_recorded_is_told_as_well() {
+        assert_eq!(said("1 fork\n1 forked 77\n1 exit").len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_was_given_away_twice_is_waited_for_twice() {
+        let script = format!("{FORK}101 exit\n1 reaped 101\n1 fork\n1 forked 101\n1 exit");
+        assert_eq!(said(&script).len(), 1);
+    }
+}

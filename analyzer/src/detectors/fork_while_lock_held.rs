@@ -136,3 +136,69 @@ fn report(
     };
     case.finding(ID, certainty, message, HELP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ForkWhileLockHeld;
+    use crate::detectors::find;
+    use crate::finding::{Certainty, Finding};
+
+    fn found(script: &str) -> Vec<Finding> {
+        find(&ForkWhileLockHeld, script)
+    }
+
+    fn places(finding: &Finding) -> Vec<(&str, u32)> {
+        finding.locations.iter().map(|location| (location.role.as_str(), location.place.line)).collect()
+    }
+
+    #[test]
+    fn a_child_that_waits_for_what_another_thread_held_is_seen() {
+        let [finding] = &found("2 lock m\n1 fork\n101 begins 2\n1 forked 101\n101 want m")[..] else {
+            panic!("one finding")
+        };
+        assert_eq!(finding.certainty, Certainty::Confirmed);
+        assert_eq!(places(finding), [("acquired_first", 1), ("forked", 2), ("wanted", 5)]);
+    }
+
+    #[test]
+    fn a_section_that_nothing_keeps_from_the_fork_is_predicted() {
+        let script = "2 lock m\n2 unlock m\n1 fork\n101 begins 3\n1 forked 101\n101 lock m\n101 unlock m";
+        let [finding] = &found(script)[..] else { panic!("one finding") };
+        assert_eq!(finding.certainty, Certainty::Predicted);
+        assert_eq!(places(finding), [("acquired_first", 1), ("forked", 3), ("wanted", 6)]);
+        assert_eq!(finding.witness.len(), 3);
+    }
+
+    #[test]
+    fn a_later_section_of_a_thread_that_waits_for_nothing_is_predicted_as_well() {
+        let script = "1 lock m\n1 unlock m\n1 fork\n101 begins 3\n1 forked 101\n101 lock m\n101 unlock m\n\
+                      2 lock m\n2 unlock m";
+        assert_eq!(found(script).len(), 1);
+    }
+
+    #[test]
+    fn a_section_that_the_fork_comes_after_is_not() {
+        let child = "101 begins 5\n1 forked 101\n101 lock m\n101 unlock m";
+        for before in [
+            "2 lock m\n2 unlock m\n2 end\n1 join 2\n1 fork",
+            "2 lock m\n2 unlock m\n2 send ch 1\n1 receive ch 1\n1 fork",
+        ] {
+            assert!(found(&format!("{before}\n{child}")).is_empty(), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_the_forking_thread_takes_around_the_fork_is_not() {
+        let script = "2 lock m\n2 unlock m\n1 fork\n1 lock m\n101 begins 3\n101 unlock m\n1 unlock m\n\
+                      1 forked 101\n101 lock m\n101 unlock m";
+        assert!(found(script).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_predicted_behind_another_lock_of_the_same_thread() {
+        let script = "2 lock m1\n2 unlock m1\n2 lock m2\n2 unlock m2\n1 fork\n101 begins 5\n1 forked 101\n\
+                      101 lock m1\n101 unlock m1\n101 lock m2\n101 unlock m2";
+        let [finding] = &found(script)[..] else { panic!("one finding") };
+        assert_eq!(places(finding), [("acquired_first", 1), ("forked", 5), ("wanted", 8)]);
+    }
+}

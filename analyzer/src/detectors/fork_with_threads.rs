@@ -132,3 +132,48 @@ fn phrase(case: &Case<'_>, act: Unsafe) -> String {
         Unsafe::Does(Act::UsesEnvironment) => "uses the environment".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ForkWithThreads;
+    use crate::detectors::find;
+    use crate::finding::{Certainty, Finding};
+
+    fn found(child: &str) -> Vec<Finding> {
+        find(&ForkWithThreads, &format!("1 spawn 2\n2 lock m\n1 fork\n101 begins 3\n1 forked 101\n{child}"))
+    }
+
+    #[test]
+    fn the_first_unsafe_thing_and_the_first_that_is_no_allocation_are_told() {
+        let [finding] = &found("101 allocates\n101 spawn 102")[..] else { panic!("one finding") };
+        assert_eq!(finding.certainty, Certainty::Confirmed);
+        let places: Vec<_> =
+            finding.locations.iter().map(|location| (location.role.as_str(), location.place.line)).collect();
+        assert_eq!(places, [("forked", 3), ("first_unsafe", 6), ("unsafe", 7)]);
+        assert!(finding.message.contains("starts a thread"), "{}", finding.message);
+    }
+
+    #[test]
+    fn locks_and_the_environment_are_unsafe_and_allocations_may_be() {
+        for (child, certainty) in [
+            ("101 want m", Certainty::Confirmed),
+            ("101 getenv", Certainty::Confirmed),
+            ("101 allocates", Certainty::Potential),
+        ] {
+            assert_eq!(found(child).iter().map(|finding| finding.certainty).collect::<Vec<_>>(), [certainty]);
+        }
+    }
+
+    #[test]
+    fn a_child_that_execs_or_exits_or_writes_past_std_is_clean() {
+        for child in ["101 exec", "101 exit\n101 allocates", "101 prints\n101 exit", "101 lock m2"] {
+            assert!(found(child).is_empty(), "{child}");
+        }
+    }
+
+    #[test]
+    fn a_process_of_one_thread_may_fork() {
+        let script = "1 spawn 2\n2 end\n1 join 2\n1 fork\n101 begins 4\n101 allocates\n101 spawn 102";
+        assert!(find(&ForkWithThreads, script).is_empty());
+    }
+}

@@ -57,7 +57,7 @@ fn report(execution: &Execution, names: &dyn Names, busiest: &Busiest) -> Option
         }
     }
     for (parent, site, count) in by_place.into_values() {
-        let label = format!("{} of them started here", counted(count, "was", "were"));
+        let label = format!("{count} of them are started here");
         case.at("spawned", parent, site, label, &[]);
     }
     for &process in &processes {

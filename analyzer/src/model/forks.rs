@@ -190,3 +190,84 @@ impl<'a> Forks<'a> {
         is_unsafe.then_some(Unsafe::Takes(event.object, mode))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Forks, Unsafe};
+    use crate::model::execution::{Execution, ThreadId};
+    use crate::model::script::{at, execution};
+    use snag_trace::Act;
+
+    fn acts(execution: &Execution) -> Vec<Unsafe> {
+        let forks = Forks::of(execution);
+        let [fork] = &forks.all[..] else { panic!("one fork") };
+        forks.unsafe_acts(fork).map(|(_, act)| act).collect()
+    }
+
+    #[test]
+    fn a_child_knows_its_fork_and_who_lived_meanwhile() {
+        let execution = execution(
+            "1 spawn 2\n2 park\n1 spawn 3\n3 end\n1 spawn 4\n4 lock m\n1 join 4\n1 fork\n101 begins 8\n1 forked 101\n5 lock m",
+        );
+        let forks = Forks::of(&execution);
+        let [fork] = &forks.all[..] else { panic!("one fork") };
+        assert_eq!((fork.event, fork.start), (at(&execution, 8), at(&execution, 9)));
+        assert_eq!(fork.made, Some(at(&execution, 10)));
+        let alive: Vec<u32> = forks
+            .others_alive(fork)
+            .into_iter()
+            .map(|thread: ThreadId| execution.thread(thread).number)
+            .collect();
+        assert_eq!(alive, [2]);
+    }
+
+    #[test]
+    fn a_process_without_a_fork_is_no_child_of_one() {
+        assert!(Forks::of(&execution("1 fork\n1 forked 0")).all.is_empty());
+        assert!(Forks::of(&execution("1 fork\n101 begins 0\n101 lock m")).all.is_empty());
+    }
+
+    #[test]
+    fn only_what_the_child_has_a_copy_of_is_unsafe_to_take() {
+        let own = execution("1 fork\n101 begins 1\n101 lock m\n101 unlock m");
+        assert!(acts(&own).is_empty());
+        let copies = execution("1 lock m\n1 unlock m\n1 fork\n101 begins 3\n101 lock m\n101 try-lock m");
+        assert!(matches!(acts(&copies)[..], [Unsafe::Takes(..)]));
+    }
+
+    #[test]
+    fn what_comes_after_an_exec_or_an_exit_is_not_the_childs() {
+        for end in ["exec", "exit"] {
+            let script = format!("1 fork\n101 begins 1\n101 allocates\n101 {end}\n101 spawn 2");
+            assert_eq!(acts(&execution(&script)), [Unsafe::Does(Act::Allocates)]);
+        }
+    }
+
+    #[test]
+    fn a_lock_of_the_forking_thread_is_covered_also_by_a_handler() {
+        for script in [
+            "1 lock m\n1 fork\n101 begins 2\n101 unlock m\n101 lock m",
+            "1 lock m\n1 unlock m\n1 fork\n1 lock m\n101 begins 3\n101 unlock m\n1 unlock m\n1 forked 101\n101 lock m",
+        ] {
+            assert!(acts(&execution(script)).is_empty(), "{script}");
+        }
+        let before = execution("1 lock m\n1 unlock m\n1 fork\n101 begins 3\n1 forked 101\n101 lock m");
+        assert_eq!(acts(&before).len(), 1);
+    }
+
+    #[test]
+    fn a_child_hangs_only_on_a_lock_that_another_thread_held_and_that_it_never_got() {
+        let hang = |script: &str| {
+            let execution = execution(script);
+            let forks = Forks::of(&execution);
+            forks.hang(&forks.all[0])
+        };
+        let held = "2 lock m\n1 fork\n101 begins 2\n101 want m";
+        assert!(hang(held).is_some());
+        assert!(hang(&format!("{held}\n2 unlock m")).is_some());
+        assert!(hang(&format!("{held}\n101 lock m")).is_none());
+        assert!(hang("2 lock m\n2 unlock m\n1 fork\n101 begins 3\n101 want m").is_none());
+        assert!(hang("1 lock m\n1 fork\n101 begins 2\n101 want m").is_none());
+        assert!(hang("2 read rw\n1 fork\n101 begins 2\n101 want-read rw").is_none());
+    }
+}

@@ -76,6 +76,23 @@ pub fn thread_count(pid: u32) -> usize {
     usize::try_from(links).unwrap_or(0).saturating_sub(2)
 }
 
+/// How many processors a process may use; 1 if that cannot be told.
+#[must_use]
+pub fn processors(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    field(&status, "Cpus_allowed_list").map_or(1, count_list).max(1)
+}
+
+/// How many numbers are in a list such as `0-3,8`.
+fn count_list(list: &str) -> usize {
+    let count = |range: &str| -> Option<usize> {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        Some(last.checked_sub(first)? + 1)
+    };
+    list.split(',').filter_map(count).sum()
+}
+
 /// The threads of a process that run or could.
 #[must_use]
 pub fn runnable(pid: u32) -> Vec<u32> {
@@ -208,6 +225,12 @@ mod tests {
         assert!(sleeps_soon(&sleep, false));
         sleep.kill().unwrap();
         sleep.wait().unwrap();
+    }
+
+    #[test]
+    fn lists_of_processors_are_counted() {
+        assert_eq!(["0-3,8", "7", "", "x", "3-1"].map(count_list), [5, 1, 0, 0, 0]);
+        assert!(processors(std::process::id()) >= 1);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Invariant: a thread counts while the kernel has it as runnable, so a machine that is busy with other things
 //! makes none of those that sleep.
 //!
+//! Processors are those that the program may use, which may be fewer than there are.
+//!
 //! Misses: what comes and goes between two looks.
 
-use std::num::NonZero;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::run::kernel;
@@ -18,8 +18,9 @@ const FAR: usize = 4;
 const MEANINGFUL: Duration = Duration::from_secs(1);
 
 /// What was seen so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Load {
+    /// How many processors there were when most threads wanted to run.
     processors: usize,
     /// When the last sample was one of too many.
     since: Option<Instant>,
@@ -27,35 +28,30 @@ pub struct Load {
     threads: Vec<(u32, u32)>,
 }
 
-impl Default for Load {
-    fn default() -> Load {
-        let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Load { processors, since: None, over: Duration::ZERO, threads: Vec::new() }
-    }
-}
-
 impl Load {
     /// Looks at these processes.
     pub fn sample(&mut self, processes: impl Iterator<Item = u32> + Clone) {
-        let limit = self.processors * FAR;
         let all: usize = processes.clone().map(kernel::thread_count).sum();
-        let mut runnable = Vec::new();
-        if all > limit {
+        let (mut runnable, mut processors) = (Vec::new(), 1);
+        if all > FAR {
+            processors = processes.clone().map(kernel::processors).max().unwrap_or(1);
+        }
+        if all > FAR * processors {
             let of = |pid| kernel::runnable(pid).into_iter().map(move |thread| (pid, thread));
             runnable = processes.flat_map(of).collect();
         }
-        self.note(runnable, limit, Instant::now());
+        self.note(runnable, processors, Instant::now());
     }
 
-    fn note(&mut self, runnable: Vec<(u32, u32)>, limit: usize, now: Instant) {
+    fn note(&mut self, runnable: Vec<(u32, u32)>, processors: usize, now: Instant) {
         let since = self.since.take();
-        if runnable.len() <= limit {
+        if runnable.len() <= FAR * processors {
             return;
         }
         self.over += since.map_or(Duration::ZERO, |since| now - since);
         self.since = Some(now);
         if runnable.len() > self.threads.len() {
-            self.threads = runnable;
+            (self.threads, self.processors) = (runnable, processors);
         }
     }
 
@@ -74,11 +70,11 @@ mod tests {
     use super::*;
 
     fn load(samples: &[(u64, usize)]) -> Option<Busiest> {
-        let mut load = Load { processors: 2, ..Load::default() };
+        let mut load = Load::default();
         let begin = Instant::now();
         for &(at, runnable) in samples {
             let threads = (0..u32::try_from(runnable).unwrap()).map(|thread| (7, thread)).collect();
-            load.note(threads, 8, begin + Duration::from_millis(at));
+            load.note(threads, 2, begin + Duration::from_millis(at));
         }
         load.busiest()
     }

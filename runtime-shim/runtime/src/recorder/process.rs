@@ -353,6 +353,10 @@ pub(crate) fn forks(how: How, at: At) {
     if !super::on() || is_execution() {
         return;
     }
+    #[cfg(snag_explore)]
+    if let (How::Fork, At::Called(code)) = (how, at) {
+        crate::engine::controlled::forking(code);
+    }
     let mut stack = [0; snag_trace::memory::MAX_STACK];
     let depth = match at {
         At::Code(pc) | At::Called(pc) => sys::keeping_errno(|| sites::stack_at(pc, &mut stack)),
