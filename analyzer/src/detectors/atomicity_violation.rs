@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snag_trace::Kind;
 
 use crate::detectors::Detector;
+use crate::detectors::evidence::calls::{calls, up_to_common};
 use crate::detectors::evidence::{Case, place};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
@@ -168,6 +169,15 @@ fn place_of(execution: &Execution, used: &Use, section: &Section) -> SiteId {
 
 /// How the write in a section bears on the read in another.
 fn flow(execution: &Execution, names: &dyn Names, (check, act): (SiteId, SiteId)) -> Flow {
+    let ways = |site: SiteId| {
+        let known = execution.sites[site.at()];
+        let stacks = &execution.processes.get(known.process as usize)?.definitions.code_sites;
+        let stack = stacks.get(&known.number).filter(|stack| stack.len() > 1)?;
+        calls(&names.frames(known.process, stack))
+    };
+    if let Some((check, act)) = ways(check).zip(ways(act)) {
+        return up_to_common(&check, &act).map_or(Flow::Unknown, |(check, act)| names.flow(&check, &act));
+    }
     let [check, act] = [check, act].map(|site| place(execution, names, site));
     check.zip(act).map_or(Flow::Unknown, |(check, act)| names.flow(&[check], &[act]))
 }

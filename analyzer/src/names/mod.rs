@@ -45,8 +45,8 @@ pub struct SourceNames<'a> {
     execution: &'a Execution,
     sources: &'a Sources,
     births: OnceCell<RefCell<Births>>,
-    /// Numbers of the sites at which each object of the run was used, by its index there.
-    uses: OnceCell<Vec<Vec<u32>>>,
+    /// Processes and numbers of the sites at which each object of the run was used, by its index there.
+    uses: OnceCell<Vec<Vec<(u32, u32)>>>,
     files: RefCell<BTreeMap<String, Option<Rc<syn::File>>>>,
     symbols: RefCell<BTreeMap<String, Rc<Symbols>>>,
     types: RefCell<BTreeMap<String, Rc<Types>>>,
@@ -135,7 +135,7 @@ impl<'a> SourceNames<'a> {
         let is_it = |it: &Object| (it.process, it.number) == (process, object);
         let sites = self.execution.objects.iter().position(is_it).and_then(|at| uses.get(at));
         let mut places: Vec<_> =
-            sites.into_iter().flatten().filter_map(|&site| self.place(process, site)).collect();
+            sites.into_iter().flatten().filter_map(|&(process, site)| self.place(process, site)).collect();
         places.sort();
         places
     }
@@ -205,9 +205,9 @@ fn suits(found: &Use, kind: ObjectKind) -> bool {
     }
 }
 
-/// For each object of the run the first few sites, by number within its process, that used it.
-fn sites_of_use(execution: &Execution) -> Vec<Vec<u32>> {
-    let mut uses: Vec<Vec<u32>> = vec![Vec::new(); execution.objects.len()];
+/// For each object of the run the first few sites, by process and number there, that used it.
+fn sites_of_use(execution: &Execution) -> Vec<Vec<(u32, u32)>> {
+    let mut uses: Vec<Vec<(u32, u32)>> = vec![Vec::new(); execution.objects.len()];
     for event in &execution.events {
         let names_it = !matches!(
             event.kind,
@@ -227,8 +227,9 @@ fn sites_of_use(execution: &Execution) -> Vec<Vec<u32>> {
         else {
             continue;
         };
-        if sites.len() < MOST_USES && !sites.contains(&site.number) {
-            sites.push(site.number);
+        let site = (site.process, site.number);
+        if sites.len() < MOST_USES && !sites.contains(&site) {
+            sites.push(site);
         }
     }
     uses

@@ -3,6 +3,7 @@
 //!
 //! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
 
+pub mod calls;
 pub mod family;
 pub mod memory;
 mod steps;
