@@ -16,6 +16,7 @@ use crate::recorder::{At, descriptor, record_at};
 /// Whether the process has locked a file: else closing one hands nothing on.
 static USED: AtomicBool = AtomicBool::new(false);
 
+const LOCK_NB: c_int = 4;
 const LOCK_UN: c_int = 8;
 const F_SETLK: c_int = 6;
 const F_SETLKW: c_int = 7;
@@ -23,13 +24,24 @@ const F_OFD_SETLK: c_int = 37;
 const F_OFD_SETLKW: c_int = 38;
 const F_UNLCK: i16 = 2;
 const F_ULOCK: c_int = 0;
+const F_LOCK: c_int = 1;
 const REGULAR: u32 = 0o100_000;
 
 fn note(kind: Kind, lock: ObjectKind, file: c_int, caller: usize) {
+    note_at(kind, Mode::None, lock, file, At::Code(caller));
+}
+
+fn note_at(kind: Kind, mode: Mode, lock: ObjectKind, file: c_int, at: At) {
     if let Some((_, shared)) = descriptor(file) {
-        let at = At::Code(caller);
         let object = by_key_at(lock, shared, at);
-        record_at(kind, Mode::None, Flags::NONE, object, at, 0);
+        record_at(kind, mode, Flags::NONE, object, at, 0);
+    }
+}
+
+/// The calling thread may have to wait for a lock: where, if it comes to that.
+fn requests(waits: bool, lock: ObjectKind, file: c_int, caller: usize) {
+    if waits {
+        note_at(Kind::Request, Mode::Exclusive, lock, file, At::Called(caller));
     }
 }
 
@@ -42,6 +54,8 @@ fn learns(lock: ObjectKind, file: c_int, succeeded: bool, caller: usize) {
     if succeeded {
         USED.store(true, Ordering::Relaxed);
         note(Kind::Learn, lock, file, caller);
+    } else {
+        note_at(Kind::GiveUp, Mode::Exclusive, lock, file, At::Code(caller));
     }
 }
 
@@ -58,6 +72,11 @@ const fn sets(command: c_int) -> bool {
     matches!(command, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW)
 }
 
+/// Whether such a command waits for the lock.
+const fn waits(command: c_int) -> bool {
+    matches!(command, F_SETLKW | F_OFD_SETLKW)
+}
+
 /// Whether the lock is to be given up.
 ///
 /// # Safety
@@ -72,6 +91,7 @@ around! {
         |caller| {
             // Another kind of lock on the same file, too, gives up the one before.
             gives(ObjectKind::FileLock, file, caller);
+            requests(operation & (LOCK_UN | LOCK_NB) == 0, ObjectKind::FileLock, file, caller);
             caller
         },
         |caller, result| {
@@ -82,6 +102,7 @@ around! {
         |caller| {
             if sets(command) {
                 gives(ObjectKind::RecordLock, file, caller);
+                requests(waits(command), ObjectKind::RecordLock, file, caller);
             }
             caller
         },
@@ -92,6 +113,7 @@ around! {
         |caller| {
             if sets(command) {
                 gives(ObjectKind::RecordLock, file, caller);
+                requests(waits(command), ObjectKind::RecordLock, file, caller);
             }
             caller
         },
@@ -101,6 +123,7 @@ around! {
     lockf as snag_lockf(file: c_int, command: c_int, len: c_long) -> c_int, "rcx",
         |caller| {
             gives(ObjectKind::RecordLock, file, caller);
+            requests(command == F_LOCK, ObjectKind::RecordLock, file, caller);
             caller
         },
         |caller, result| learns(ObjectKind::RecordLock, file, result == 0 && command != F_ULOCK, caller);
