@@ -23,8 +23,8 @@ const F_SETLKW: c_int = 7;
 const F_OFD_SETLK: c_int = 37;
 const F_OFD_SETLKW: c_int = 38;
 const F_UNLCK: i16 = 2;
-const F_ULOCK: c_int = 0;
 const F_LOCK: c_int = 1;
+const F_TLOCK: c_int = 2;
 const REGULAR: u32 = 0o100_000;
 
 fn note(kind: Kind, lock: ObjectKind, file: c_int, caller: usize) {
@@ -50,11 +50,12 @@ fn gives(lock: ObjectKind, file: c_int, caller: usize) {
     note(Kind::Give, lock, file, caller);
 }
 
-fn learns(lock: ObjectKind, file: c_int, succeeded: bool, caller: usize) {
-    if succeeded {
+/// An operation is over that was to lock, if `locks`.
+fn settles(locks: bool, lock: ObjectKind, file: c_int, result: c_int, caller: usize) {
+    if locks && result == 0 {
         USED.store(true, Ordering::Relaxed);
         note(Kind::Learn, lock, file, caller);
-    } else {
+    } else if locks {
         note_at(Kind::GiveUp, Mode::Exclusive, lock, file, At::Code(caller));
     }
 }
@@ -95,9 +96,8 @@ around! {
             caller
         },
         |caller, result| {
-            learns(ObjectKind::FileLock, file, result == 0 && operation & LOCK_UN == 0, caller);
+            settles(operation & LOCK_UN == 0, ObjectKind::FileLock, file, result, caller);
         };
-    // SAFETY: of these commands the argument is a `struct flock`.
     fcntl as snag_fcntl(file: c_int, command: c_int, argument: *mut c_void) -> c_int, "rcx",
         |caller| {
             if sets(command) {
@@ -106,8 +106,10 @@ around! {
             }
             caller
         },
-        |caller, result| if sets(command) && result == 0 && !unsafe { unlocks(argument) } {
-            learns(ObjectKind::RecordLock, file, true, caller);
+        |caller, result| {
+            // SAFETY: of these commands the argument is a `struct flock`.
+            let locks = sets(command) && !unsafe { unlocks(argument) };
+            settles(locks, ObjectKind::RecordLock, file, result, caller);
         };
     fcntl64 as snag_fcntl64(file: c_int, command: c_int, argument: *mut c_void) -> c_int, "rcx",
         |caller| {
@@ -117,8 +119,10 @@ around! {
             }
             caller
         },
-        |caller, result| if sets(command) && result == 0 && !unsafe { unlocks(argument) } {
-            learns(ObjectKind::RecordLock, file, true, caller);
+        |caller, result| {
+            // SAFETY: of these commands the argument is a `struct flock`.
+            let locks = sets(command) && !unsafe { unlocks(argument) };
+            settles(locks, ObjectKind::RecordLock, file, result, caller);
         };
     lockf as snag_lockf(file: c_int, command: c_int, len: c_long) -> c_int, "rcx",
         |caller| {
@@ -126,5 +130,5 @@ around! {
             requests(command == F_LOCK, ObjectKind::RecordLock, file, caller);
             caller
         },
-        |caller, result| learns(ObjectKind::RecordLock, file, result == 0 && command != F_ULOCK, caller);
+        |caller, result| settles(matches!(command, F_LOCK | F_TLOCK), ObjectKind::RecordLock, file, result, caller);
 }
