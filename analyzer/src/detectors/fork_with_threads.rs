@@ -26,7 +26,7 @@ use crate::model::names::Names;
 pub struct ForkWithThreads;
 
 const ID: &str = "fork_with_threads";
-const HELP: &str = "fork before any thread is started, start other programs with `std::process::Command`, or exec or \
+const HELP: &str = "fork before any thread is started, start other programs with `Command`, or exec or \
                     `_exit` in the child before anything else";
 /// More threads are not named.
 const MOST_NAMED: usize = 8;
