@@ -6,13 +6,17 @@
 static PAGES: &[(&str, &str)] = &[
     ("atomicity_violation", include_str!("../../docs/rules/atomicity_violation.md")),
     ("blocked_forever", include_str!("../../docs/rules/blocked_forever.md")),
+    ("child_not_waited", include_str!("../../docs/rules/child_not_waited.md")),
     ("data_race", include_str!("../../docs/rules/data_race.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("failing_schedule", include_str!("../../docs/rules/failing_schedule.md")),
+    ("fork_while_lock_held", include_str!("../../docs/rules/fork_while_lock_held.md")),
+    ("fork_with_threads", include_str!("../../docs/rules/fork_with_threads.md")),
     ("livelock", include_str!("../../docs/rules/livelock.md")),
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
     ("lost_update", include_str!("../../docs/rules/lost_update.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),
+    ("oversubscription", include_str!("../../docs/rules/oversubscription.md")),
     ("thread_killed_at_exit", include_str!("../../docs/rules/thread_killed_at_exit.md")),
 ];
 

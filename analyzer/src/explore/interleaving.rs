@@ -227,6 +227,8 @@ mod tests {
             preemptions: 0,
             message: String::new(),
             diverged_at: 0,
+            redundant: 0,
+            bounded: false,
         };
         Recorded { executed, process: 1, log: vec![], steps, places: BTreeMap::new(), load_base: 1000 }
     }

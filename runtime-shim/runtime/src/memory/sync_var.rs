@@ -26,7 +26,7 @@ use super::verdict::{self, Earlier, Now};
 #[cfg(snag_explore)]
 use super::weak;
 use super::word::Word;
-use super::{access, slots};
+use super::{access, sample, shared, slots};
 
 /// An atomic operation of the program, about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -93,11 +93,15 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     #[cfg(snag_explore)]
     before(operation);
     let Some((thread, variable)) = begin(operation) else { return effect().result };
+<<<<<<< HEAD
     #[cfg(snag_explore)]
     let variable = match older(thread, operation, variable) {
         Ok(value) => return W::from_bits(value),
         Err(variable) => variable,
     };
+=======
+    let begun = if sample::is_unusual() { shared::begins_atomic(operation.address) } else { None };
+>>>>>>> processes-b
     let outcome = effect();
     #[cfg(snag_explore)]
     crate::engine::controlled::did(
@@ -105,7 +109,11 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
         outcome.read.map(W::bits),
         outcome.written.map(W::bits),
     );
-    finish(thread, operation, variable, outcome.read.map(W::bits), outcome.written.map(W::bits));
+    let (read, written) = (outcome.read.map(W::bits), outcome.written.map(W::bits));
+    if let Some(begun) = begun {
+        shared::did_atomic(thread, begun, operation, read, written);
+    }
+    finish(thread, operation, variable, read, written);
     outcome.result
 }
 
@@ -238,6 +246,7 @@ fn begin(operation: &Operation) -> Option<(&'static mut Thread, Locked<'static>)
         thread.busy = false;
         return None;
     }
+    thread.syncs += 1;
     let mut variable = variable::lock(operation.address, operation.size);
     let era = slots::era();
     slots::refresh(thread, era);
@@ -548,6 +557,10 @@ pub(super) fn fence(ordering: Ordering) {
         if thread.ignore == 0 {
             slots::refresh(thread, slots::era());
             fenced(thread, ordering);
+            thread.syncs += 1;
+            if sample::is_unusual() {
+                shared::fence(thread, ordering);
+            }
         }
     });
 }

@@ -221,9 +221,9 @@ pub(crate) fn exiting() {
     }
 }
 
-/// The process is about to fork.
-pub(crate) fn forking() {
+/// The process is about to fork, in the code at `code` (0 if that is not known), which ends the execution.
+pub(crate) fn forking(code: usize) {
     if me().is_some() {
-        State::get().forking();
+        State::get().forking(if code == 0 { 0 } else { super::in_code(code) });
     }
 }

@@ -647,7 +647,8 @@ impl State {
         self.end(Ending::StepBound, 3);
     }
 
-    pub(super) fn forking(&mut self) {
+    pub(super) fn forking(&mut self, place: usize) {
+        serve::say_where(place);
         self.end(Ending::Forked, 4);
     }
 
