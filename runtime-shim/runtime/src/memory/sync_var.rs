@@ -93,15 +93,12 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     #[cfg(snag_explore)]
     before(operation);
     let Some((thread, variable)) = begin(operation) else { return effect().result };
-<<<<<<< HEAD
     #[cfg(snag_explore)]
     let variable = match older(thread, operation, variable) {
         Ok(value) => return W::from_bits(value),
         Err(variable) => variable,
     };
-=======
     let begun = if sample::is_unusual() { shared::begins_atomic(operation.address) } else { None };
->>>>>>> processes-b
     let outcome = effect();
     #[cfg(snag_explore)]
     crate::engine::controlled::did(

@@ -5,14 +5,10 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use snag_trace::encode::object_new;
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
-<<<<<<< HEAD
-use super::{At, Place, sites, threads};
-use crate::probe;
-=======
 use snag_trace::process::Shared;
 
 use super::{At, Place, shared, sites, threads};
->>>>>>> processes-b
+use crate::probe;
 
 static LAST: AtomicU32 = AtomicU32::new(0);
 
