@@ -55,7 +55,7 @@ impl Command for Replay {
         let build = Build { arguments, plain: schedule.plain.clone(), memory: schedule.memory };
         let session = Session::prepare(build, schedule.verb(), given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
-        let json = options.report.format == "json";
+        let json = options.report.asks_for("json");
         job.task = Task::Replay(Wanted {
             file,
             times: options.times,
