@@ -85,7 +85,7 @@ fn however_a_test_ends_that_is_said_and_the_others_go_on() {
         ("depends_on_its_process", "ok (30 schedules)", ""),
         ("err_is_returned", "FAILED in schedule 0: the test returned", "code (1)"),
         ("exits", "FAILED in schedule 0: the process exits with code 3", ""),
-        ("forks", "skipped: it forks", ""),
+        ("forks", "skipped: not explorable: forks at src/lib.rs:", ""),
         ("hands_over", "ok (30 schedules)", ""),
         ("leaks_a_thread", "ok (30 schedules)", "a thread still runs at its end"),
         ("locks_both_ways", "FAILED in schedule ", ": deadlock ("),

@@ -5,7 +5,7 @@ use std::path::Path;
 use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
-const TABLE: [(&str, &str); 10] = [
+const TABLE: [(&str, &str); 13] = [
     // Marks for another command.
     (r" //~ lint:[a-z_]+", ""),
     // How much was forgotten of memory, which is more or less from run to run, or nothing.
@@ -14,9 +14,16 @@ const TABLE: [(&str, &str); 10] = [
     (r"-[0-9a-f]{16}\.snag\b", "-HASH.snag"),
     (r"\bthread-\d+", "thread-N"),
     (r"\b0x[0-9a-f]+", "0xADDRESS"),
+    (r"\b\d+ is pid \d+\b", "N is pid N"),
     (r"\bprocess \d+\b", "process PID"),
     (r"\b[\d,]+ events?\b", "N events"),
     (r"\bseen [\d,]+ times\b", "seen N times"),
+    // How many threads were at it just then depends on the machine, and the time as well.
+    (
+        r"\b\d+ threads( of \d+ processes)? wanted to run at once on\s+(│ )?\d+ processors?,\s+(│ )?for\s+(│ )?[\d.]+ s\b",
+        "N threads wanted to run at once on N processors, for N s",
+    ),
+    (r"\b\d+ of them are started here", "N of them are started here"),
     (r"\S*/registry/src/[^/]+/([a-z_-]+)-\d[^/]*/", "$$REGISTRY/$1/"),
 ];
 

@@ -105,7 +105,8 @@ impl Command for Record {
         let outcome = launch(&mut cargo, &run, self.test_harness)?;
         check_that_it_ran(&outcome, &run)?;
         meta.program = outcome.status;
-        meta.stuck = outcome.stuck;
+        meta.stuck = outcome.watched.stuck;
+        meta.busiest = outcome.watched.busiest;
         progress.say("Analyzing", &for_people(&run.path));
         let recording = close(&run, meta, progress)?;
         let code = options.report.conclude(recording, progress.color())?;

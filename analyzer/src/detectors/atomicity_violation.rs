@@ -18,14 +18,18 @@
 //!
 //! If the source says that what is written has nothing to do with what was read, nothing is said.
 //!
+//! A lock of C does not say what was done under it. What is done with memory that processes share is known, and
+//! so is what was done under a lock that they share: see [`crate::model::shared_sections`].
+//!
 //! Misses: sections of different locks, a check by writing (`pop` on a guard counts as a write), and
-//! locks whose guards do not record accesses (pthread).
+//! other locks of C.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use snag_trace::Kind;
 
 use crate::detectors::Detector;
+use crate::detectors::evidence::calls::{calls, up_to_common};
 use crate::detectors::evidence::{Case, place};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
@@ -122,7 +126,7 @@ fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use], guards: &Guards
     let mut flows: BTreeMap<(SiteId, SiteId), Flow> = BTreeMap::new();
     let mut last: BTreeMap<(ThreadId, ObjectId), usize> = BTreeMap::new();
     let sections = execution.sections().all();
-    let site = |section: &Section| execution.events[section.begin as usize].site;
+    let site = |section: usize| place_of(execution, &uses[section], &sections[section]);
     for (act, section) in sections.iter().enumerate() {
         let Some(check) = last.insert((section.thread, section.lock), act) else { continue };
         let (before, first, second) = (&sections[check], uses[check], uses[act]);
@@ -130,7 +134,10 @@ fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use], guards: &Guards
         if !first.reads || first.writes || !second.writes || second.reads_first {
             continue;
         }
-        let places = (site(before), site(section));
+        if !first.may_be_of_the_same_as(&second) {
+            continue;
+        }
+        let places = (site(check), site(act));
         let flow = *flows.entry(places).or_insert_with(|| flow(execution, names, places));
         let guessed = || {
             near(execution, places.0, places.1) && undisturbed(execution, section.thread, end, section.begin)
@@ -155,8 +162,22 @@ fn pairs(execution: &Execution, names: &dyn Names, uses: &[Use], guards: &Guards
     pairs
 }
 
+/// Where a section is in the source: where it touches what its lock protects, or else where it begins.
+fn place_of(execution: &Execution, used: &Use, section: &Section) -> SiteId {
+    used.site.unwrap_or(execution.events[section.begin as usize].site)
+}
+
 /// How the write in a section bears on the read in another.
 fn flow(execution: &Execution, names: &dyn Names, (check, act): (SiteId, SiteId)) -> Flow {
+    let ways = |site: SiteId| {
+        let known = execution.sites[site.at()];
+        let stacks = &execution.processes.get(known.process as usize)?.definitions.code_sites;
+        let stack = stacks.get(&known.number).filter(|stack| stack.len() > 1)?;
+        calls(&names.frames(known.process, stack))
+    };
+    if let Some((check, act)) = ways(check).zip(ways(act)) {
+        return up_to_common(&check, &act).map_or(Flow::Unknown, |(check, act)| names.flow(&check, &act));
+    }
     let [check, act] = [check, act].map(|site| place(execution, names, site));
     check.zip(act).map_or(Flow::Unknown, |(check, act)| names.flow(&[check], &[act]))
 }
@@ -241,7 +262,7 @@ impl<'a> Updates<'a> {
         let found = self.all.iter().filter_map(|&(pair, instance)| {
             let victim = self.victim(pair, instance, &mut budget)?;
             let section = self.execution.sections().all()[victim];
-            let site = self.execution.events[section.begin as usize].site;
+            let site = place_of(self.execution, &self.uses[victim], &section);
             Some((pair, Other { writes: true, thread: section.thread, site }))
         });
         found.collect()
@@ -319,7 +340,7 @@ fn others(execution: &Execution, uses: &[Use], guards: &Guards) -> Others {
         if !used.reads && !used.writes {
             continue;
         }
-        let site = execution.events[section.begin as usize].site;
+        let site = place_of(execution, used, section);
         let other = Other { writes: used.writes, thread: section.thread, site };
         let key = (other, guards.at(execution, number));
         others.entry(section.lock).or_default().entry(key).or_default().push(section.begin);

@@ -5,6 +5,9 @@
 //! its consequence. Where threads wait for each other it is a `deadlock`, where a notify came too early
 //! a `lost_wakeup`, and this rule says nothing.
 //!
+//! Processes that snag ended together ([`crate::model::family_standstill`]) and that owe each other nothing in
+//! a circle are told as a whole.
+//!
 //! Misses: waits outside of what is recorded, and waits with a time-out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::detectors::Detector;
-use crate::detectors::evidence::{Case, waits_to};
+use crate::detectors::evidence::{Case, family, process_name, waits_to};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Event, Execution, ObjectId, SiteId, ThreadId};
+use crate::model::family_standstill::{FamilyStandstill, family_standstills};
+use crate::model::forks::{Forks, waits_unseen};
 use crate::model::modes::is_lock;
 use crate::model::names::Names;
 use crate::model::standstill::{Cause, Standstill, standstills};
@@ -38,10 +43,16 @@ impl Detector for BlockedForever {
         let mut findings = Vec::new();
         let standstills = standstills(execution);
         for standstill in &standstills {
-            if let Cause::Nobody(roots) = &standstill.cause {
+            if let Cause::Nobody(roots) = &standstill.cause
+                && !hangs_since_fork(execution, standstill.process)
+            {
                 findings.extend(report_roots(execution, names, standstill, roots));
             }
         }
+        let families = family_standstills(execution).into_iter();
+        let open = families.filter(|family| !family.is_deadlock() && !is_known(execution, family));
+        findings.extend(open.map(|standstill| family::report(execution, names, &standstill, ID)));
+        findings.extend(unseen(execution, names));
         for (thread, wait) in behind_the_dead(execution) {
             let process = execution.thread(thread).process;
             if !standstills.iter().any(|standstill| standstill.process == process) {
@@ -50,6 +61,44 @@ impl Detector for BlockedForever {
         }
         findings
     }
+}
+
+/// Processes that were found to wait for ever where nothing is recorded: inside of the standard library, of
+/// libc, or of a lock of somebody's own. Of a forked child this is said by the rules of forks.
+fn unseen(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
+    let forks = Forks::of(execution);
+    let processes = (0_u32..).zip(&execution.processes).map(|(process, _)| process);
+    let unseen = processes.filter(|&process| {
+        waits_unseen(execution, process)
+            && !forks.all.iter().any(|fork| fork.child == process && !forks.others_alive(fork).is_empty())
+    });
+    let report = |process: u32| {
+        let main = execution.thread_ids().find(|thread| execution.thread(*thread).process == process);
+        let case = Case::new(execution, names, &main.into_iter().collect::<Vec<_>>(), &[]);
+        let message = format!(
+            "all threads of {} wait for ever, for locks or the like that are not recorded",
+            process_name(execution, process)
+        );
+        case.finding(
+            ID,
+            Certainty::Confirmed,
+            message,
+            "attach a debugger to see where: snag does not record it",
+        )
+    };
+    unseen.map(report).collect()
+}
+
+/// Whether a circle of threads is what keeps these processes, which is a `deadlock`.
+fn is_known(execution: &Execution, family: &FamilyStandstill) -> bool {
+    let known: Vec<u32> = execution.end().deadlocked().into_iter().flatten().collect();
+    family.waits.iter().any(|wait| known.contains(&wait.thread.0))
+}
+
+/// Whether the process waits for a lock that was held when it was forked, which is a rule of its own.
+fn hangs_since_fork(execution: &Execution, process: u32) -> bool {
+    let forks = Forks::of(execution);
+    forks.all.iter().any(|fork| fork.child == process && forks.hang(fork).is_some())
 }
 
 /// Threads of processes that went on, each waiting for a std lock whose guard an ended thread never

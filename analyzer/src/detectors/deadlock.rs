@@ -3,16 +3,18 @@
 //! Circles over known owners (locks, joins, onces; a thread that waits for itself included) are
 //! judged at the end of every trace, whatever became of the rest of the process: such a circle never
 //! opens again. Circles through condvars and messages, whose partners are inferred, are judged only
-//! in a process that snag found stuck ([`crate::model::standstill`]).
+//! in a process that snag found stuck ([`crate::model::standstill`]), and circles over several processes in
+//! those that it found stuck together ([`crate::model::family_standstill`]).
 //!
 //! Misses: what goes through waits that are not recorded, and circles that a time-out opens.
 
 use snag_trace::{Mode, ObjectKind};
 
 use crate::detectors::Detector;
-use crate::detectors::evidence::{Case, place, waits_to};
+use crate::detectors::evidence::{Case, family, place, waits_to};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
+use crate::model::family_standstill::{FamilyStandstill, family_standstills};
 use crate::model::names::Names;
 use crate::model::standstill::{Cause, Standstill, standstills};
 use crate::model::wait_for::{Blocked, Hold};
@@ -50,8 +52,17 @@ impl Detector for Deadlock {
                 _ => {}
             }
         }
+        let families = family_standstills(execution).into_iter();
+        let new = families.filter(|family| family.is_deadlock() && !is_known(execution, family));
+        findings.extend(new.map(|family| family::report(execution, names, &family, ID)));
         findings
     }
+}
+
+/// Whether the circle is one of locks and joins alone, which is told by its threads.
+fn is_known(execution: &Execution, family: &FamilyStandstill) -> bool {
+    let known: Vec<u32> = execution.end().deadlocked().into_iter().flatten().collect();
+    family.ring.iter().all(|&at| known.contains(&family.waits[at].thread.0))
 }
 
 /// Whether a circle is one for ever. `pthread` reader-writer locks may let a reader overtake a waiting

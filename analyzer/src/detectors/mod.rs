@@ -5,14 +5,18 @@
 
 pub mod atomicity_violation;
 pub mod blocked_forever;
+pub mod child_not_waited;
 pub mod data_race;
 pub mod deadlock;
 pub mod evidence;
 pub mod failing_schedule;
+pub mod fork_while_lock_held;
+pub mod fork_with_threads;
 pub mod livelock;
 pub mod lock_order_inversion;
 pub mod lost_update;
 pub mod lost_wakeup;
+pub mod oversubscription;
 pub mod thread_killed_at_exit;
 
 use std::collections::BTreeMap;
@@ -35,13 +39,17 @@ pub trait Detector: Sync {
 pub static REGISTRY: &[&dyn Detector] = &[
     &atomicity_violation::AtomicityViolation,
     &blocked_forever::BlockedForever,
+    &child_not_waited::ChildNotWaited,
     &data_race::DataRace,
     &deadlock::Deadlock,
     &failing_schedule::FailingSchedule,
+    &fork_while_lock_held::ForkWhileLockHeld,
+    &fork_with_threads::ForkWithThreads,
     &livelock::Livelock,
     &lock_order_inversion::LockOrderInversion,
     &lost_update::LostUpdate,
     &lost_wakeup::LostWakeup,
+    &oversubscription::Oversubscription,
     &thread_killed_at_exit::ThreadKilledAtExit,
 ];
 

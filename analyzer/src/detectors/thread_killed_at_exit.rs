@@ -3,7 +3,8 @@
 //! `confirmed`: the process exited normally, and a thread that had not ended held a lock exclusively when
 //! the recording ended. Locks held while the thread waits for a message are not counted (the queue of an
 //! idle pool: nothing is half done there), nor are threads in a deadlock, which has its own rule, nor
-//! the processes of a test harness, which abandons threads as a matter of course.
+//! the processes of a test harness, which abandons threads as a matter of course. Also `confirmed`: the thread
+//! that ends the process holds a lock in memory that other processes share and use.
 //!
 //! `predicted`: it held none just then, but it has sections in which it stays (it sleeps, or waits for
 //! somebody, with the lock held), and a reordering of this run puts the exit into one of them
@@ -12,7 +13,7 @@
 //!
 //! Misses: changes that no lock protects; processes that end by `abort` or a signal.
 
-use snag_trace::{Kind, Mode};
+use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::detectors::Detector;
 use crate::detectors::evidence::{Case, held_before, waits_to};
@@ -46,14 +47,57 @@ impl Detector for ThreadKilledAtExit {
             let Some(exit) = exit_that_kills(execution, thread) else { continue };
             let mut held = execution.end().held(thread.0);
             held.retain(|hold| matches!(hold.mode, Mode::Exclusive | Mode::Upgradable));
+            // The kernel gives up locks of files when a process ends.
+            held.retain(|hold| !is_of_file(execution, ObjectId(hold.object)));
             if held.is_empty() {
                 let killed = could_be_killed(execution, &mut reorderings, thread, exit);
                 findings.extend(killed.map(|end| report_possible(execution, names, thread, end, exit)));
             }
             findings.extend(held.into_iter().map(|hold| report(execution, names, thread, hold)));
         }
+        findings.extend(taken_along(execution, names));
         findings
     }
+}
+
+fn is_of_file(execution: &Execution, lock: ObjectId) -> bool {
+    matches!(execution.kind(lock), Some(ObjectKind::FileLock | ObjectKind::RecordLock))
+}
+
+/// Locks in memory that processes share, which the thread that ends its process holds itself: the others
+/// wait for them for ever.
+fn taken_along(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let exits = execution.processes.iter().filter(|process| process.is_whole());
+    for exit in exits.filter_map(|process| process.exit) {
+        let thread = execution.events[exit as usize].thread;
+        for hold in execution.end().held(thread.0) {
+            let lock = ObjectId(hold.object);
+            let is_shared = execution.objects[lock.at()].shared.is_some() && !is_of_file(execution, lock);
+            let process = execution.thread(thread).process;
+            let others = execution
+                .events
+                .iter()
+                .any(|event| event.object == lock && execution.thread(event.thread).process != process);
+            if is_shared && others && hold.mode == Mode::Exclusive {
+                findings.push(report_taken_along(execution, names, thread, hold));
+            }
+        }
+    }
+    findings
+}
+
+fn report_taken_along(execution: &Execution, names: &dyn Names, thread: ThreadId, hold: Hold) -> Finding {
+    let lock = ObjectId(hold.object);
+    let mut case = Case::new(execution, names, &[thread], &[lock]);
+    let (name, lock_name) = (case.thread(thread), case.object(lock));
+    let label = format!("{name} {}s {lock_name} here and still holds it at exit", case.verb(lock, hold.mode));
+    case.at("acquired_first", thread, SiteId(hold.site), label, &[]);
+    case.note("a robust mutex tells the next one who takes it that its holder has died".to_owned());
+    let message = format!(
+        "{name} ends its process while it holds {lock_name}, which other processes use: they wait for it for ever"
+    );
+    case.finding(ID, Certainty::Confirmed, message, "unlock it before the process exits, on every path")
 }
 
 /// The exit of its process, if that is what ended this thread, in the middle of its work.

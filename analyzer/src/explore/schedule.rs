@@ -160,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_segment() -> impl Strategy<Value = Segment> {
-        let how = prop_oneof![Just(How::Run), Just(How::Early), Just(How::Spurious)];
+        let how = prop_oneof![Just(How::Run), Just(How::Early), Just(How::Spurious), Just(How::Older)];
         (0..MAX_TASKS as u16, how, any::<u32>()).prop_map(|(task, how, steps)| Segment { task, how, steps })
     }
 

@@ -9,13 +9,16 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use snag_trace::process::{How, Shared};
 use snag_trace::{Flags, Kind, Mode, ObjectKind, ProcessTrace};
 
 use crate::model::happens_before::HappensBefore;
 use crate::model::memory::{Memory, is_remark};
+use crate::model::processes;
 use crate::model::sections::Sections;
 use crate::model::wait_for::WaitState;
-use crate::run::meta::{ExploredExecution, RunMeta};
+use crate::model::{shared_memory, shared_sections};
+use crate::run::meta::{Busiest, ExploredExecution, KernelWait, RunMeta};
 
 /// Declares an index that is unique over the run; 0 means none.
 macro_rules! index {
@@ -118,6 +121,10 @@ pub struct Object {
     pub number: u32,
     /// What it is, if its definition was recorded.
     pub kind: Option<ObjectKind>,
+    /// Who it is to all processes that see it, if it is not one process's alone.
+    pub shared: Option<Shared>,
+    /// What it is a copy of, which the parent of a forked process had.
+    pub copy_of: ObjectId,
 }
 
 /// A place of the run.
@@ -136,10 +143,18 @@ pub struct Process {
     pub definitions: ProcessTrace,
     /// The clock when snag found that no thread of it could go on, if it did.
     pub stuck: Option<u64>,
+    /// What its threads waited for then, if the kernel was asked.
+    pub waits: Vec<KernelWait>,
     /// Index of its `Exit` event, if it exited normally.
     pub exit: Option<u32>,
     /// Whether it was still running when its trace was read.
     pub alive: bool,
+    /// Index of the process that made it, or that it was before an `exec`.
+    pub parent: Option<u32>,
+    /// How it was made, if that was seen.
+    pub how: Option<How>,
+    /// Index of the event that made it: a `Fork`, or the `Exec` of an earlier image.
+    pub made_by: Option<u32>,
 }
 
 impl Process {
@@ -170,6 +185,8 @@ pub struct Execution {
     pub test_harness: bool,
     /// What was executed by a schedule, and how that ended.
     pub explored: Option<ExploredExecution>,
+    /// When far too many threads of the run wanted to run, if they did.
+    pub busiest: Option<Busiest>,
     /// Processes of the run that are not in here and count before these.
     pub earlier_processes: u32,
     happens_before: OnceLock<HappensBefore>,
@@ -183,6 +200,16 @@ struct Numbering {
     threads: HashMap<u32, ThreadId>,
     objects: HashMap<u32, ObjectId>,
     sites: HashMap<u32, SiteId>,
+    /// What the process that it was forked from calls its objects.
+    inherited: HashMap<u32, ObjectId>,
+}
+
+/// What processes have in common, while they are merged.
+#[derive(Default)]
+struct Common {
+    shared: HashMap<(ObjectKind, Shared), ObjectId>,
+    /// By process: what its objects are called.
+    objects: Vec<HashMap<u32, ObjectId>>,
 }
 
 impl Execution {
@@ -199,27 +226,45 @@ impl Execution {
             sites: vec![Site::default()],
             test_harness: meta.test_harness,
             explored: meta.explored.clone(),
+            busiest: meta.busiest.clone(),
             ..Execution::default()
         };
         execution.events.reserve_exact(traces.iter().map(|trace| trace.events.len()).sum());
         let several = traces.len() > 1;
+        let mut common = Common::default();
         for trace in traces {
-            execution.add_process(trace);
+            execution.add_process(trace, &mut common);
         }
         if several {
             execution.events.sort_by_key(|event| event.seq);
             execution.memory.sort();
         }
         execution.note_fates(meta);
+        if several {
+            shared_sections::refine(&mut execution);
+        }
         execution.index_events();
+        if several {
+            processes::relate(&mut execution);
+            let remarks = shared_memory::judge(&execution);
+            execution.memory.remarks.extend(remarks);
+            execution.memory.sort();
+        }
         execution
     }
 
-    fn add_process(&mut self, mut trace: ProcessTrace) {
+    fn add_process(&mut self, mut trace: ProcessTrace, common: &mut Common) {
         let events = std::mem::take(&mut trace.events);
         let process = u32::try_from(self.processes.len()).expect("fewer processes than u32::MAX");
-        let mut numbering =
-            Numbering { process, threads: HashMap::new(), objects: HashMap::new(), sites: HashMap::new() };
+        let parent = self.processes.iter().rposition(|it| it.definitions.pid == trace.parent_pid);
+        let inherited = parent.filter(|_| trace.forked).map(|parent| common.objects[parent].clone());
+        let mut numbering = Numbering {
+            process,
+            threads: HashMap::new(),
+            objects: HashMap::new(),
+            sites: HashMap::new(),
+            inherited: inherited.unwrap_or_default(),
+        };
         for &number in trace.sites.keys() {
             numbering.site(self, number);
         }
@@ -227,8 +272,7 @@ impl Execution {
             numbering.thread(self, number);
         }
         for (&number, info) in &trace.objects {
-            let object = numbering.object(self, number);
-            self.objects[object.at()].kind = Some(info.kind);
+            numbering.define(self, common, number, info.kind, trace.shared.get(&number).copied());
         }
         for (&number, info) in &trace.threads {
             let thread = numbering.thread(self, number);
@@ -246,7 +290,11 @@ impl Execution {
             }
         }
         self.memory.add_counts(&trace.memory_counts);
-        self.processes.push(Process { definitions: trace, ..Process::default() });
+        let mut objects = numbering.inherited;
+        objects.extend(numbering.objects);
+        common.objects.push(objects);
+        let parent = parent.and_then(|parent| u32::try_from(parent).ok());
+        self.processes.push(Process { definitions: trace, parent, ..Process::default() });
     }
 
     /// A pid that exec'd has several traces; only its last image can be stuck or alive.
@@ -254,6 +302,7 @@ impl Execution {
         for stuck in &meta.stuck {
             if let Some(process) = self.last_image(stuck.pid) {
                 process.stuck = Some(stuck.seq);
+                process.waits.clone_from(&stuck.waits);
             }
         }
         for &pid in &meta.alive {
@@ -347,8 +396,41 @@ impl Numbering {
     }
 
     fn object(&mut self, execution: &mut Execution, number: u32) -> ObjectId {
-        let (process, objects) = (self.process, &mut execution.objects);
-        number_of(&mut self.objects, number, objects, Object { process, number, kind: None }, ObjectId)
+        let process = self.process;
+        let mut new = Object { process, number, ..Object::default() };
+        if let Some(&original) = self.inherited.get(&number)
+            && !self.objects.contains_key(&number)
+        {
+            let there = execution.objects[original.at()];
+            if there.shared.is_some() {
+                self.objects.insert(number, original);
+                return original;
+            }
+            new = Object { copy_of: original, ..there };
+        }
+        number_of(&mut self.objects, number, &mut execution.objects, new, ObjectId)
+    }
+
+    /// The process itself defines this object: it is no copy, and the same as another process's if it is
+    /// known to all of them as that.
+    fn define(
+        &mut self,
+        execution: &mut Execution,
+        common: &mut Common,
+        number: u32,
+        kind: ObjectKind,
+        shared: Option<Shared>,
+    ) {
+        let process = self.process;
+        let known = shared.and_then(|shared| common.shared.get(&(kind, shared)).copied());
+        let object = known.unwrap_or_else(|| {
+            let new = Object { process, number, kind: Some(kind), shared, ..Object::default() };
+            number_of(&mut self.objects, number, &mut execution.objects, new, ObjectId)
+        });
+        self.objects.insert(number, object);
+        if let Some(shared) = shared {
+            common.shared.insert((kind, shared), object);
+        }
     }
 
     fn site(&mut self, execution: &mut Execution, number: u32) -> SiteId {
@@ -361,7 +443,7 @@ impl Numbering {
         let arg = match event.kind {
             Kind::Spawn | Kind::Join | Kind::Unpark => u64::from(self.thread(execution, number).0),
             Kind::Request if event.mode == Mode::Join => u64::from(self.thread(execution, number).0),
-            Kind::WaitBegin => u64::from(self.object(execution, number).0),
+            Kind::WaitBegin | Kind::StreamPeer => u64::from(self.object(execution, number).0),
             _ => event.arg,
         };
         Event {
@@ -445,7 +527,7 @@ mod tests {
     #[test]
     fn what_became_of_a_process_belongs_to_its_last_image() {
         let images = vec![trace(7, 0, vec![]), trace(7, 5, vec![]), trace(8, 6, vec![])];
-        let stuck = vec![StuckProcess { pid: 7, seq: 9 }];
+        let stuck = vec![StuckProcess { pid: 7, seq: 9, ..StuckProcess::default() }];
         let execution = Execution::load(images, &RunMeta { stuck, alive: vec![8], ..RunMeta::default() });
         let fates: Vec<_> =
             execution.processes.iter().map(|process| (process.stuck, process.is_whole())).collect();

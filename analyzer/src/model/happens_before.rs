@@ -5,8 +5,8 @@
 //!
 //! * [`Strength::Must`]: spawn before start, end before join, send before receive of the same
 //!   message, notify before the end of the wait that it ended, unpark before the park's end,
-//!   initialisation before its use, arrivals before departures of a barrier's generation, fork
-//!   before the child. No execution with the target lacks the source. By analogy, a change under a
+//!   initialisation before its use, arrivals before departures of a barrier's generation, and what
+//!   crosses between processes ([`crate::model::crossing`]). No execution with the target lacks the source. By analogy, a change under a
 //!   lock that is *announced* (a notify follows the section) before a look at it that is not: had the
 //!   looker come earlier, it would have waited for that notify. And whatever came before an atomic
 //!   write that was read with orderings that synchronize, as the memory layer saw it.
@@ -19,13 +19,14 @@
 //!
 //! Invariant: a source comes before its target in the execution's order.
 //!
-//! Misses: I/O leaves no events, and without the memory layer atomics leave none either. A timed-out wait
+//! Misses: files leave no events, and without the memory layer atomics leave none either. A timed-out wait
 //! has no source.
 
 use std::collections::{HashMap, HashSet};
 
 use snag_trace::{Flags, Kind, Mode};
 
+use crate::model::crossing::Crossing;
 use crate::model::execution::{Event, Execution, ObjectId, ThreadId};
 
 /// How a source bears on its target.
@@ -130,8 +131,7 @@ struct Finder<'a> {
     started: Vec<bool>,
     last: Vec<Option<u32>>,
     spawned: HashMap<ThreadId, u32>,
-    forked: HashMap<u32, u32>,
-    born: Vec<bool>,
+    processes: Crossing,
     channels: HashMap<ObjectId, Channel>,
     semaphores: HashMap<ObjectId, Semaphore>,
     notified: HashMap<ObjectId, u32>,
@@ -155,8 +155,7 @@ impl<'a> Finder<'a> {
             started: vec![false; execution.threads.len()],
             last: vec![None; execution.threads.len()],
             spawned: HashMap::new(),
-            forked: HashMap::new(),
-            born: vec![false; execution.processes.len()],
+            processes: Crossing::new(execution),
             channels: HashMap::new(),
             semaphores: HashMap::new(),
             notified: HashMap::new(),
@@ -228,6 +227,10 @@ impl<'a> Finder<'a> {
 
     fn visit(&mut self, index: u32, event: &Event) {
         self.visit_births(index, event);
+        let sources = self.processes.sources(self.execution, index, event, &self.last);
+        for source in sources {
+            self.edge(index, Some(source), Strength::Must);
+        }
         match event.kind {
             Kind::Join => {
                 let joined = ThreadId(u32::try_from(event.arg).unwrap_or(0));
@@ -277,23 +280,11 @@ impl<'a> Finder<'a> {
     }
 
     fn visit_births(&mut self, index: u32, event: &Event) {
-        match event.kind {
-            Kind::Spawn => {
-                self.spawned.insert(ThreadId(u32::try_from(event.arg).unwrap_or(0)), index);
-            }
-            Kind::Fork => {
-                self.forked.insert(u32::try_from(event.arg).unwrap_or(0), index);
-            }
-            _ => {}
+        if event.kind == Kind::Spawn {
+            self.spawned.insert(ThreadId(u32::try_from(event.arg).unwrap_or(0)), index);
         }
-        if std::mem::replace(&mut self.started[event.thread.at()], true) {
-            return;
-        }
-        self.edge(index, self.spawned.get(&event.thread).copied(), Strength::Must);
-        let process = self.execution.thread(event.thread).process as usize;
-        if !std::mem::replace(&mut self.born[process], true) {
-            let pid = self.execution.processes[process].definitions.pid;
-            self.edge(index, self.forked.get(&pid).copied(), Strength::Must);
+        if !std::mem::replace(&mut self.started[event.thread.at()], true) {
+            self.edge(index, self.spawned.get(&event.thread).copied(), Strength::Must);
         }
     }
 

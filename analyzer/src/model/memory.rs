@@ -11,11 +11,11 @@
 //! [`Execution::events`]: crate::model::execution::Execution::events
 
 use snag_trace::decode::MemoryRecord;
-use snag_trace::memory::{self, Counts};
-use snag_trace::{Kind, ProcessTrace};
+use snag_trace::memory::{self, Counts, SharedAccess};
+use snag_trace::{Flags, Kind, ProcessTrace};
 
 use crate::finding::MemoryStats;
-use crate::model::execution::{Event, ThreadId};
+use crate::model::execution::{Event, ObjectId, ThreadId};
 
 /// One access.
 pub type Access = memory::Access<Vec<u64>>;
@@ -52,6 +52,27 @@ pub struct Remark {
     pub said: Said,
 }
 
+/// An access to memory that processes share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// When it was made.
+    pub seq: u64,
+    /// A number before an atomic took effect, 0 for a plain access.
+    pub began: u64,
+    /// The memory.
+    pub object: ObjectId,
+    /// Index of the process that made it.
+    pub process: u32,
+    /// Of its first byte in that memory.
+    pub offset: u64,
+    /// What an atomic read.
+    pub read: u64,
+    /// Whether it was repeated until its thread's next event.
+    pub repeated: bool,
+    /// What was done.
+    pub access: Access,
+}
+
 /// Everything that the memory layer said.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -59,6 +80,8 @@ pub struct Memory {
     pub remarks: Vec<Remark>,
     /// Plain accesses, where each was recorded: `arg` is as in [`Kind::MemoryRead`].
     pub accesses: Vec<Event>,
+    /// Accesses to memory that processes share.
+    pub shared: Vec<Shared>,
     /// What it saw and forgot, of all processes together.
     pub counts: Counts,
 }
@@ -74,6 +97,7 @@ pub const fn is_remark(kind: Kind) -> bool {
             | Kind::MemoryCounts
             | Kind::MemoryRead
             | Kind::MemoryWrite
+            | Kind::SharedAccess
     )
 }
 
@@ -112,6 +136,13 @@ impl Memory {
                 }
                 Said::Update(update)
             }
+            Some(MemoryRecord::Shared(mut shared)) => {
+                renumber(&mut [&mut shared.access.thread]);
+                let SharedAccess { offset, read, began, access } = *shared;
+                let (seq, object, repeated) = (event.seq, event.object, event.flags.has(Flags::TRY));
+                self.shared.push(Shared { seq, began, object, process, offset, read, repeated, access });
+                return;
+            }
             None => return,
         };
         self.remarks.push(Remark { seq: event.seq, thread: event.thread, process, said });
@@ -119,25 +150,29 @@ impl Memory {
 
     /// Adds up what a process saw and forgot.
     pub(super) fn add_counts(&mut self, of_process: &Counts) {
-        let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared } = &mut self.counts;
+        let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared, shared_dropped } =
+            &mut self.counts;
         *resets += of_process.resets;
         *evicted += of_process.evicted;
         *places_lost += of_process.places_lost;
         *repeats += of_process.repeats;
         *live_threads = of_process.live_threads.max(*live_threads);
         *slots_shared += of_process.slots_shared;
+        *shared_dropped += of_process.shared_dropped;
     }
 
     /// Sorts everything, once all processes are in.
     pub(super) fn sort(&mut self) {
         self.remarks.sort_by_key(|remark| remark.seq);
         self.accesses.sort_by_key(|access| access.seq);
+        self.shared.sort_by_key(|access| access.seq);
     }
 
     /// What was seen of memory; nothing where it was not looked at.
     #[must_use]
     pub fn stats(&self) -> Option<MemoryStats> {
-        let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared } = self.counts;
+        let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared, shared_dropped } =
+            self.counts;
         let ordered = self.remarks.iter().filter(|remark| matches!(remark.said, Said::Ordered(_)));
         (live_threads > 0).then(|| MemoryStats {
             ordered_pairs: ordered.count() as u64,
@@ -147,7 +182,15 @@ impl Memory {
             repeats,
             live_threads,
             threads_shared: slots_shared,
+            shared_dropped,
         })
+    }
+
+    /// The access to shared memory with this number.
+    #[must_use]
+    pub fn shared_at(&self, seq: u64) -> Option<&Shared> {
+        let at = self.shared.binary_search_by_key(&seq, |access| access.seq).ok()?;
+        Some(&self.shared[at])
     }
 
     /// The thread that made the remark, or the access, with this number.

@@ -81,6 +81,13 @@ pub const fn kind_word(kind: Option<ObjectKind>) -> &'static str {
         Some(ObjectKind::Channel) => "channel",
         Some(ObjectKind::ReentrantLock) => "reentrant lock",
         Some(ObjectKind::Semaphore) => "semaphore",
+        Some(ObjectKind::PthreadBarrier) => "barrier",
+        Some(ObjectKind::PthreadSpinLock) => "spin lock",
+        Some(ObjectKind::Pipe) => "pipe",
+        Some(ObjectKind::Socket) => "socket",
+        Some(ObjectKind::EventDescriptor) => "event descriptor",
+        Some(ObjectKind::FileLock | ObjectKind::RecordLock) => "file lock",
+        Some(ObjectKind::SharedMemory) => "shared memory",
         None => "object",
     }
 }

@@ -5,6 +5,9 @@
 //! condvar, `ch` channel, `bar` barrier, `once` once, `sem` semaphore, `re` reentrant lock. The line
 //! `stuck` says that snag ended the process there.
 //!
+//! Threads from 101 on are those of a forked child: `1 fork` on line 3 makes it, `101 begins 3` is its first
+//! event, and `1 forked 101` says that it was made. Objects that the parent names first are inherited.
+//!
 //! What the memory layer says is written as in
 //!
 //! ```text
@@ -24,7 +27,8 @@ use std::collections::BTreeMap;
 
 use snag_trace::decode::MemoryRecord;
 use snag_trace::memory::{AccessKind, Ordering, Region};
-use snag_trace::{Event, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace, Site, ThreadInfo};
+use snag_trace::process::{Birth, How};
+use snag_trace::{Act, Event, Flags, Kind, Mode, ObjectInfo, ObjectKind, ProcessTrace, Site, ThreadInfo};
 
 use crate::finding::{Frame, ObjectRef, Place, ThreadRef};
 use crate::model::execution::{Execution, ObjectId};
@@ -37,6 +41,7 @@ use crate::run::meta::{RunMeta, StuckProcess};
 #[derive(Default)]
 struct Script {
     trace: ProcessTrace,
+    child: ProcessTrace,
     names: BTreeMap<String, u32>,
     /// The mode in which each thread last acquired each object.
     modes: BTreeMap<(u32, u32), Vec<Mode>>,
@@ -44,6 +49,7 @@ struct Script {
 }
 
 const PID: u32 = 100;
+const CHILD: u32 = 101;
 
 fn kind_of(name: &str) -> ObjectKind {
     match name.trim_end_matches(|letter: char| letter.is_ascii_digit()) {
@@ -61,15 +67,19 @@ fn kind_of(name: &str) -> ObjectKind {
 }
 
 impl Script {
-    fn object(&mut self, name: &str, seq: u64) -> u32 {
+    fn object(&mut self, name: &str, seq: u64, in_child: bool) -> u32 {
         if let Some(&number) = self.names.get(name) {
             return number;
         }
         let number = u32::try_from(self.names.len() + 1).expect("few objects");
         self.names.insert(name.to_owned(), number);
         let info = ObjectInfo { kind: kind_of(name), birth: number, address: 0, seq, site: 0 };
-        self.trace.objects.insert(number, info);
+        self.process(in_child).objects.insert(number, info);
         number
+    }
+
+    fn process(&mut self, is_child: bool) -> &mut ProcessTrace {
+        if is_child { &mut self.child } else { &mut self.trace }
     }
 
     fn line(&mut self, number: u32, line: &str) {
@@ -80,8 +90,11 @@ impl Script {
         }
         let [thread, operation, rest @ ..] = &words[..] else { panic!("not an event: {line}") };
         let thread: u32 = thread.parse().expect("a thread's number");
-        self.thread(thread);
-        self.trace.sites.insert(number, Site { file: "t.rs".to_owned(), line: number, column: 1 });
+        let in_child = thread > PID;
+        let thread = if in_child { thread - PID } else { thread };
+        self.thread(thread, in_child);
+        let site = Site { file: "t.rs".to_owned(), line: number, column: 1 };
+        self.process(in_child).sites.insert(number, site);
         let seq = u64::from(number) * 10;
         if let "race" | "conflict" | "update" = *operation {
             self.remark(thread, seq, operation, rest);
@@ -93,27 +106,31 @@ impl Script {
         let named = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_alphabetic());
         let object = if of_threads { None } else { rest.first().filter(|word| named(word)) };
         let numbers = if object.is_some() { &rest[1..] } else { rest };
-        let object = object.map_or(0, |name| self.object(name, seq));
+        let object = object.map_or(0, |name| self.object(name, seq, in_child));
         let arg = match numbers.first() {
-            Some(word) if named(word) => u64::from(self.object(word, seq)),
+            Some(word) if named(word) => u64::from(self.object(word, seq, in_child)),
             Some(word) => word.parse().expect("a number"),
-            None => 0,
+            None => act_of(operation),
         };
-        let held = self.modes.entry((thread, object)).or_default();
+        let arg = if kind == Kind::ProcessStart { arg * 10 } else { arg };
+        if kind == Kind::Fork {
+            self.trace.births.insert(seq, Birth { how: How::Fork, stack: Vec::new() });
+        }
+        let held = self.modes.entry((u32::from(in_child) * PID + thread, object)).or_default();
         match kind {
             Kind::Acquire => held.push(mode),
             Kind::Release if mode == Mode::None => mode = held.pop().unwrap_or(Mode::Exclusive),
             _ => {}
         }
         let event = Event { seq, thread, kind, mode, flags, object, site: number, arg };
-        self.trace.events.push(event);
+        self.process(in_child).events.push(event);
     }
 }
 
 /// What the memory layer says.
 impl Script {
-    fn thread(&mut self, thread: u32) {
-        self.trace.threads.entry(thread).or_insert_with(|| ThreadInfo {
+    fn thread(&mut self, thread: u32, in_child: bool) {
+        self.process(in_child).threads.entry(thread).or_insert_with(|| ThreadInfo {
             name: if thread == 1 { String::new() } else { format!("t{thread}") },
             ..ThreadInfo::default()
         });
@@ -123,13 +140,13 @@ impl Script {
         let (kind, record) = if operation == "update" {
             let update = update(thread, words);
             for other in [&update.between, &update.before].into_iter().flatten() {
-                self.thread(other.thread);
+                self.thread(other.thread, false);
             }
             (Kind::AtomicUpdate, MemoryRecord::Update(Box::new(update)))
         } else {
             let kind = if operation == "race" { Kind::DataRace } else { Kind::Conflict };
             let conflict = conflict(thread, words);
-            self.thread(conflict.previous.thread);
+            self.thread(conflict.previous.thread, false);
             (kind, MemoryRecord::Conflict(Box::new(conflict)))
         };
         self.trace.memory.insert(seq, record);
@@ -296,7 +313,24 @@ fn kind_and_mode(operation: &str) -> (Kind, Mode) {
         "set" => (Kind::Write, Mode::None),
         "synchronizes" => (Kind::SynchronizesWith, Mode::None),
         "sees" => (Kind::ReadsFrom, Mode::None),
+        "fork" => (Kind::Fork, Mode::None),
+        "forked" => (Kind::Forked, Mode::None),
+        "begins" => (Kind::ProcessStart, Mode::None),
+        "exec" => (Kind::Exec, Mode::None),
+        "reaped" => (Kind::Reaped, Mode::None),
+        "want-process" => (Kind::Request, Mode::Process),
+        "allocates" | "prints" | "getenv" => (Kind::ForkedAct, Mode::None),
         other => panic!("no operation is called {other}"),
+    }
+}
+
+/// The argument of an operation that has none written behind it.
+fn act_of(operation: &str) -> u64 {
+    match operation {
+        "allocates" => Act::Allocates as u64,
+        "prints" => Act::Prints as u64,
+        "getenv" => Act::UsesEnvironment as u64,
+        _ => 0,
     }
 }
 
@@ -310,14 +344,24 @@ fn played(script: &str) -> (Script, RunMeta) {
         }
     }
     let seq = played.trace.events.last().map_or(0, |event| event.seq);
-    let stuck = if played.stuck { vec![StuckProcess { pid: PID, seq }] } else { Vec::new() };
+    let stuck = if played.stuck {
+        vec![StuckProcess { pid: PID, seq, ..StuckProcess::default() }]
+    } else {
+        Vec::new()
+    };
     (played, RunMeta { stuck, ..RunMeta::default() })
 }
 
 /// The execution that `script` writes down; the notify on line 5 has number 50.
 pub fn execution(script: &str) -> Execution {
     let (played, meta) = played(script);
-    Execution::load(vec![played.trace], &meta)
+    let Script { trace, child, .. } = played;
+    if child.events.is_empty() {
+        return Execution::load(vec![trace], &meta);
+    }
+    let first_seq = child.events[0].seq - 1;
+    let child = ProcessTrace { pid: CHILD, parent_pid: PID, forked: true, first_seq, ..child };
+    Execution::load(vec![trace, child], &meta)
 }
 
 /// Names as [`PlainNames`], with places for the code of stacks.

@@ -19,6 +19,7 @@ use petgraph::graphmap::DiGraphMap;
 use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::model::execution::{Execution, ObjectId, ThreadId};
+use crate::model::family_standstill::is_of_family;
 use crate::model::modes::is_lock;
 use crate::model::wait_for::{Blocked, WaitState};
 
@@ -62,12 +63,13 @@ pub struct Standstill {
     pub cause: Cause,
 }
 
-/// Every process of the run that snag ended because it could not go on.
+/// Every process of the run that snag ended because it could not go on, whatever the others did.
 #[must_use]
 pub fn standstills(execution: &Execution) -> Vec<Standstill> {
     let processes = (0_u32..).zip(&execution.processes);
     let stuck = processes.filter(|(_, process)| process.stuck.is_some() && process.is_whole());
-    stuck.map(|(process, _)| standstill(execution, process)).collect()
+    let alone = stuck.filter(|(process, _)| !is_of_family(execution, *process));
+    alone.map(|(process, _)| standstill(execution, process)).collect()
 }
 
 fn standstill(execution: &Execution, process: u32) -> Standstill {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use snag_trace::Kind;
 
-use crate::model::execution::{Execution, ObjectId, ThreadId};
+use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 
 /// What a section's holder did with what the lock protects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,20 @@ pub struct Use {
     pub writes: bool,
     /// Whether it read before it wrote.
     pub reads_first: bool,
+    /// Where it first did either, if that is another place than where it took the lock.
+    pub site: Option<SiteId>,
+    /// What it first read, if that is memory that processes share.
+    pub read_of: Option<(ObjectId, u64)>,
+    /// What it first wrote, as above.
+    pub write_of: Option<(ObjectId, u64)>,
+}
+
+impl Use {
+    /// Whether what `other` wrote may be what this one read.
+    #[must_use]
+    pub fn may_be_of_the_same_as(&self, other: &Use) -> bool {
+        self.read_of.is_none() || other.write_of.is_none() || self.read_of == other.write_of
+    }
 }
 
 /// What was done in each section.
@@ -37,6 +51,11 @@ pub fn uses(execution: &Execution) -> Vec<Use> {
                 used.reads_first |= event.kind == Kind::Read && !used.writes;
                 used.reads |= event.kind == Kind::Read;
                 used.writes |= event.kind == Kind::Write;
+                if let Some(shared) = execution.memory.shared_at(event.seq) {
+                    used.site.get_or_insert(event.site);
+                    let of = if event.kind == Kind::Read { &mut used.read_of } else { &mut used.write_of };
+                    of.get_or_insert((shared.object, shared.offset));
+                }
             }
             _ => {}
         }
@@ -53,7 +72,7 @@ mod tests {
     fn reads_and_writes_belong_to_the_section_in_which_they_are() {
         let script =
             "1 lock m\n1 get m\n1 set m\n1 unlock m\n1 lock m\n1 set m\n1 get m\n1 unlock m\n1 lock m";
-        let both = Use { reads: true, writes: true, reads_first: true };
+        let both = Use { reads: true, writes: true, reads_first: true, ..Use::default() };
         let found = uses(&execution(script));
         assert_eq!(found, [both, Use { reads_first: false, ..both }, Use::default()]);
     }

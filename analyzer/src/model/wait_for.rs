@@ -1,7 +1,7 @@
 //! Who waits for whom: the wait-for graph of one process, kept up to date event by event.
 //!
 //! Source: Coffman, Elphick and Shoshani, "System Deadlocks", Computing Surveys 1971; cycles are the
-//! strongly connected components of a petgraph. Used live by the watcher and offline by detectors.
+//! strongly connected components of a petgraph.
 //!
 //! Invariants:
 //! * Only each thread's own order matters to [`WaitState::apply`]: threads may arrive interleaved in
@@ -268,19 +268,6 @@ impl WaitState {
         groups.sort();
         groups
     }
-
-    /// Whether every live thread waits, untimed, in a recorded operation.
-    ///
-    /// A thread `ignoring` that is in no recorded wait is not counted: the main thread of a libtest
-    /// harness waits for its tests where nothing is recorded.
-    #[must_use]
-    pub fn all_stuck(&self, ignoring: Option<u32>) -> bool {
-        let live = self.threads.iter().filter(|(_, state)| !state.ended);
-        let mut counted =
-            live.filter(|(thread, state)| state.blocked.is_some() || Some(**thread) != ignoring).peekable();
-        counted.peek().is_some()
-            && counted.all(|(_, state)| state.blocked.is_some_and(|blocked| !blocked.timed))
-    }
 }
 
 /// Whether a thread that waits still does so after this event of its own: the lock that a condvar's
@@ -289,6 +276,10 @@ fn keeps_waiting(blocked: Option<Blocked>, event: &Event) -> bool {
     match event.kind {
         Kind::Release => {
             blocked.is_some_and(|wait| wait.mode == Mode::Wait && wait.arg == u64::from(event.object))
+        }
+        // About to write: the wait for room comes then.
+        Kind::StreamWrite => {
+            blocked.is_some_and(|wait| wait.mode == Mode::Room && wait.object == event.object)
         }
         Kind::ObjectNew | Kind::ThreadName => true,
         // A lock that others than us have made lets threads run before it sleeps.
@@ -397,18 +388,16 @@ mod tests {
     }
 
     #[test]
-    fn a_timed_wait_is_no_edge_and_not_stuck() {
+    fn a_timed_wait_is_no_edge() {
         let [a1, b2, a3, b4] = abba();
         let state = state(&[a1, b2, a3, timed(b4)]);
         assert!(state.deadlocked().is_empty());
-        assert!(!state.all_stuck(None));
     }
 
     #[test]
     fn a_thread_that_wants_its_own_lock_is_deadlocked_alone_while_others_live() {
         let state = state(&[acquire(1, 1, A), acquire(2, 2, B), request(3, 1, Mode::Exclusive, A)]);
         assert_eq!(state.deadlocked(), [[1]]);
-        assert!(!state.all_stuck(None));
     }
 
     #[test]
@@ -458,7 +447,6 @@ mod tests {
         let mut state = state(&events);
         assert_eq!(state.blocked(1).map(|blocked| (blocked.mode, blocked.object)), Some((Mode::Wait, 9)));
         assert!(state.held(1).is_empty());
-        assert!(state.all_stuck(None));
         state.apply(&event(4, 1, Kind::WaitEnd, Mode::None, 9, 0));
         assert!(state.blocked(1).is_none());
     }
@@ -479,24 +467,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_was_spawned_but_has_not_begun_keeps_the_process_from_being_stuck() {
+    fn a_thread_that_was_spawned_but_has_not_begun_lives() {
         let spawn = event(1, 1, Kind::Spawn, Mode::None, 0, 2);
-        let park = request(2, 1, Mode::Park, 0);
-        assert!(!state(&[spawn, park]).all_stuck(None));
         let end = event(3, 2, Kind::ThreadEnd, Mode::None, 0, 0);
-        assert!(state(&[end, spawn, park]).all_stuck(None));
-        assert_eq!(state(&[end, spawn, park]).live_threads(), [1]);
+        assert_eq!(state(&[spawn]).live_threads(), [1, 2]);
+        assert_eq!(state(&[end, spawn]).live_threads(), [1]);
     }
 
     #[test]
-    fn an_ignored_thread_counts_only_when_it_waits_in_something_recorded() {
-        let start = event(1, 1, Kind::ThreadStart, Mode::None, 0, 0);
-        let park = request(2, 2, Mode::Park, 0);
-        assert!(!state(&[start, park]).all_stuck(None));
-        assert!(state(&[start, park]).all_stuck(Some(1)));
-        assert!(!state(&[start]).all_stuck(Some(1)));
-        assert!(!state(&[timed(request(1, 1, Mode::Park, 0)), park]).all_stuck(Some(1)));
-        assert!(state(&[request(1, 1, Mode::Park, 0)]).all_stuck(Some(1)));
+    fn who_is_about_to_write_waits_for_room_until_it_has_written() {
+        let write = |seq, kind| event(seq, 1, kind, Mode::None, A, 9);
+        let waits = [request(1, 1, Mode::Room, A), write(2, Kind::StreamWrite)];
+        assert!(state(&waits).blocked(1).is_some());
+        assert!(state(&[waits[0], waits[1], write(3, Kind::StreamWritten)]).blocked(1).is_none());
     }
 
     #[test]

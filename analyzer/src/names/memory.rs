@@ -90,6 +90,7 @@ impl SourceNames<'_> {
                 let typed = offset.and_then(|offset| types.of_block(&code, block.size, offset, size));
                 (own.and_then(|place| self.allocated_as(place)), typed)
             }
+            Region::Shared => (self.mapped_as(process, block), None),
             Region::Stack | Region::ThreadLocal => (None, None),
         };
         let Some(Typed { whole, path }) = typed else {
@@ -98,6 +99,15 @@ impl SourceNames<'_> {
         let stem = base.or_else(|| (!path.is_empty()).then(|| short_type(&whole).to_owned()));
         let several = path.starts_with('[');
         MemoryName { name: stem.map(|stem| format!("{stem}{path}")), of_type: Some(whole), several }
+    }
+
+    /// What the source calls shared memory: what it is bound to where the function that maps it was called,
+    /// or else in that function itself.
+    fn mapped_as(&self, process: u32, block: &Block) -> Option<String> {
+        let frames = self.frames_of(process, &block.stack);
+        let own = frames.iter().filter_map(|frame| frame.place.as_ref()).filter(|place| place.is_own());
+        let own: Vec<&Place> = own.take(2).collect();
+        own.iter().rev().find_map(|place| self.allocated_as(place))
     }
 
     /// What the source calls that which the call at this place allocates.

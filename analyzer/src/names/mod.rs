@@ -45,8 +45,8 @@ pub struct SourceNames<'a> {
     execution: &'a Execution,
     sources: &'a Sources,
     births: OnceCell<RefCell<Births>>,
-    /// Numbers of the sites at which each object of the run was used, by its index there.
-    uses: OnceCell<Vec<Vec<u32>>>,
+    /// Processes and numbers of the sites at which each object of the run was used, by its index there.
+    uses: OnceCell<Vec<Vec<(u32, u32)>>>,
     files: RefCell<BTreeMap<String, Option<Rc<syn::File>>>>,
     symbols: RefCell<BTreeMap<String, Rc<Symbols>>>,
     types: RefCell<BTreeMap<String, Rc<Types>>>,
@@ -135,7 +135,7 @@ impl<'a> SourceNames<'a> {
         let is_it = |it: &Object| (it.process, it.number) == (process, object);
         let sites = self.execution.objects.iter().position(is_it).and_then(|at| uses.get(at));
         let mut places: Vec<_> =
-            sites.into_iter().flatten().filter_map(|&site| self.place(process, site)).collect();
+            sites.into_iter().flatten().filter_map(|&(process, site)| self.place(process, site)).collect();
         places.sort();
         places
     }
@@ -143,7 +143,9 @@ impl<'a> SourceNames<'a> {
     /// The best name that one of the places of use gives.
     fn used_as(&self, places: &[Place], kind: ObjectKind) -> Option<Use> {
         let uses = places.iter().filter_map(|place| uses::find(&*self.file(&place.file)?, position(place)));
-        let fitting = uses.filter(|found| suits(found, kind));
+        // What a stream is handed to says little of it.
+        let is_stream = matches!(kind, ObjectKind::Pipe | ObjectKind::Socket | ObjectKind::EventDescriptor);
+        let fitting = uses.filter(|found| suits(found, kind) && !(is_stream && found.rank == Rank::Call));
         fitting.min_by(|one, other| (one.rank, &one.name).cmp(&(other.rank, &other.name)))
     }
 
@@ -203,11 +205,20 @@ fn suits(found: &Use, kind: ObjectKind) -> bool {
     }
 }
 
-/// For each object of the run the first few sites, by number within its process, that used it.
-fn sites_of_use(execution: &Execution) -> Vec<Vec<u32>> {
-    let mut uses: Vec<Vec<u32>> = vec![Vec::new(); execution.objects.len()];
+/// For each object of the run the first few sites, by process and number there, that used it.
+fn sites_of_use(execution: &Execution) -> Vec<Vec<(u32, u32)>> {
+    let mut uses: Vec<Vec<(u32, u32)>> = vec![Vec::new(); execution.objects.len()];
     for event in &execution.events {
-        let names_it = !matches!(event.kind, Kind::Release | Kind::Read | Kind::Write | Kind::ObjectEnd);
+        let names_it = !matches!(
+            event.kind,
+            Kind::Release
+                | Kind::Read
+                | Kind::Write
+                | Kind::ObjectEnd
+                | Kind::StreamClose
+                | Kind::StreamWritten
+                | Kind::Learn
+        );
         if !names_it || event.object.is_none() || event.site.is_none() {
             continue;
         }
@@ -216,8 +227,9 @@ fn sites_of_use(execution: &Execution) -> Vec<Vec<u32>> {
         else {
             continue;
         };
-        if sites.len() < MOST_USES && !sites.contains(&site.number) {
-            sites.push(site.number);
+        let site = (site.process, site.number);
+        if sites.len() < MOST_USES && !sites.contains(&site) {
+            sites.push(site);
         }
     }
     uses
@@ -236,10 +248,20 @@ impl Names for SourceNames<'_> {
 
     fn place(&self, process: u32, site: u32) -> Option<Place> {
         let trace = &self.process(process)?.definitions;
-        let called = trace.code_sites.get(&site).map(|address| {
-            let in_file = address.checked_sub(trace.load_base)?;
-            self.symbols(&trace.executable).call_before(in_file)
-        });
+        let called = match trace.code_sites.get(&site).map(Vec::as_slice) {
+            None => None,
+            Some(&[address]) => {
+                let in_file = address.checked_sub(trace.load_base);
+                Some(in_file.and_then(|address| self.symbols(&trace.executable).call_before(address)))
+            }
+            // Whoever calls what the standard library or a dependency does for everybody is meant.
+            Some(stack) => {
+                let places = self.frames_of(process, stack).into_iter().filter_map(|frame| frame.place);
+                let mut places: Vec<Place> = places.collect();
+                let own = places.iter().position(Place::is_own).unwrap_or(0);
+                return (!places.is_empty()).then(|| places.swap_remove(own));
+            }
+        };
         let site = match called {
             Some(called) => called?,
             None => trace.sites.get(&site)?.clone(),

@@ -12,7 +12,7 @@ use miette::{
 use miette::{ThemeCharacters, ThemeStyles};
 use textwrap::{WordSeparator, WordSplitter};
 
-use crate::finding::{Certainty, Finding, Location, MemoryStats, Place, Report};
+use crate::finding::{Certainty, Finding, Location, MemoryStats, Place, ProcessRef, Report};
 use crate::reporters::snippet::Snippets;
 use crate::reporters::{Reporter, Style, certainty_word};
 use crate::sources::Sources;
@@ -77,6 +77,9 @@ impl Output<'_> {
         for who in threads_to_tell_apart(finding) {
             self.section("  ", "thread", &who);
         }
+        for process in &finding.processes {
+            self.section("  ", "process", &who_it_is(process));
+        }
         for note in &finding.notes {
             self.section("  ", "note", note);
         }
@@ -130,9 +133,9 @@ impl Output<'_> {
         }
         let _ = writeln!(self.text, "  it can run in this order:");
         for (number, step) in finding.witness.iter().enumerate() {
-            let thread = finding.threads.get(step.thread).map_or("?", |thread| thread.name.as_str());
+            let thread = thread_name(finding, step.thread);
             let place = step.place.as_ref().map(|place| format!(" ({})", at(place))).unwrap_or_default();
-            let action = format!("`{thread}` {}{place}", step.action.trim());
+            let action = format!("{thread} {}{place}", step.action.trim());
             self.wrapped(&format!("  {:>3}. ", number + 1), "       ", &action);
         }
     }
@@ -143,8 +146,7 @@ impl Output<'_> {
         let mut told: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         for location in &finding.locations {
             let calls = calls(location);
-            let name = finding.threads.get(location.thread).map_or("?", |thread| thread.name.as_str());
-            let name = format!("`{name}`");
+            let name = thread_name(finding, location.thread);
             let same_call = |(known, names): &(Vec<String>, Vec<String>)| {
                 names.contains(&name) && known.len() == calls.len() && known[1..] == calls[1..]
             };
@@ -290,6 +292,36 @@ fn births(finding: &Finding) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
+/// The name of one of the finding's threads in quotes, and its process if they are of several.
+fn thread_name(finding: &Finding, thread: usize) -> String {
+    let Some(thread) = finding.threads.get(thread) else { return "`?`".to_owned() };
+    let is_of_several = finding.threads.iter().any(|other| other.process != thread.process);
+    let process = if is_of_several { format!(" of process {}", thread.process) } else { String::new() };
+    format!("`{}`{process}", thread.name)
+}
+
+/// A process by its number, its number to the system, how it was made, and its command.
+fn who_it_is(process: &ProcessRef) -> String {
+    let ProcessRef { process, pid, how, parent, place, command } = process;
+    let mut text = format!("{process} is pid {pid}");
+    if let Some(how) = how {
+        text += &match how.as_str() {
+            "exec" => ", another program before".to_owned(),
+            how => format!(", {how}"),
+        };
+        if let Some(parent) = parent.filter(|_| how != "exec") {
+            text += &format!(" by process {parent}");
+        }
+        if let Some(place) = place {
+            text += &format!(" at {}", at(place));
+        }
+    }
+    if !command.is_empty() {
+        text += &format!(": `{command}`");
+    }
+    text
+}
+
 /// Threads by number, where names alone could be mistaken: several processes, or one name twice.
 fn threads_to_tell_apart(finding: &Finding) -> Vec<String> {
     let threads = &finding.threads;
@@ -331,6 +363,13 @@ fn forgotten(memory: &MemoryStats) -> Option<String> {
     let parts: Vec<_> = [
         (memory.forgotten, format!("{accesses} that later ones of the same eight bytes pushed out")),
         (memory.resets, format!("all accesses before each of {}", counted(memory.resets, "reset", "resets"))),
+        (
+            memory.shared_dropped,
+            format!(
+                "{} to memory that processes share, too many to be recorded",
+                counted(memory.shared_dropped, "access", "accesses")
+            ),
+        ),
         (memory.threads_shared, format!("some of {}", counted(memory.threads_shared, "thread", "threads"))),
     ]
     .into_iter()
@@ -475,5 +514,25 @@ mod tests {
             crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, ..Default::default() };
         let text = render(&report, &WIDE);
         assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
+    }
+
+    #[test]
+    fn a_process_is_told_by_its_numbers_its_making_and_its_command() {
+        let forked = ProcessRef {
+            process: 1,
+            pid: 4711,
+            how: Some("forked".to_owned()),
+            parent: Some(0),
+            place: Some(Place { file: "src/main.rs".to_owned(), line: 3, column: 5 }),
+            command: "server --fast".to_owned(),
+        };
+        assert_eq!(
+            who_it_is(&forked),
+            "1 is pid 4711, forked by process 0 at src/main.rs:3:5: `server --fast`"
+        );
+        let first = ProcessRef { process: 0, how: None, parent: None, place: None, ..forked.clone() };
+        assert_eq!(who_it_is(&first), "0 is pid 4711: `server --fast`");
+        let image = ProcessRef { how: Some("exec".to_owned()), place: None, ..forked };
+        assert_eq!(who_it_is(&image), "1 is pid 4711, another program before: `server --fast`");
     }
 }

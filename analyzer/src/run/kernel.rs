@@ -1,9 +1,10 @@
 //! What the kernel knows of a process: `/proc/<pid>`, read without trust.
 
 use std::fs;
-use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// A thread as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,50 @@ pub fn has_mapped(pid: u32, file: &Path) -> bool {
     maps.split(|&byte| byte == b'\n').any(|line| line.ends_with(wanted))
 }
 
+/// How many threads a process has; 0 if it is gone.
+#[must_use]
+pub fn thread_count(pid: u32) -> usize {
+    // A folder has a link from each folder in it, and two besides.
+    let links = fs::metadata(format!("/proc/{pid}/task")).map_or(0, |folder| folder.nlink());
+    usize::try_from(links).unwrap_or(0).saturating_sub(2)
+}
+
+/// How many processors a process may use; 1 if that cannot be told.
+#[must_use]
+pub fn processors(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    field(&status, "Cpus_allowed_list").map_or(1, count_list).max(1)
+}
+
+/// How many numbers are in a list such as `0-3,8`.
+fn count_list(list: &str) -> usize {
+    let count = |range: &str| -> Option<usize> {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        Some(last.checked_sub(first)? + 1)
+    };
+    list.split(',').filter_map(count).sum()
+}
+
+/// The threads of a process that run or could.
+#[must_use]
+pub fn runnable(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let one = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let state = stat.rsplit_once(") ")?.1;
+        state.starts_with('R').then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+    };
+    entries.filter_map(one).collect()
+}
+
+/// Every process that is to be seen.
+#[must_use]
+pub fn all_processes() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// The process's parent.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {
@@ -95,8 +140,9 @@ pub fn sleeps_untimed(pid: u32, thread: u32) -> bool {
     }
 }
 
-/// Number and arguments of the system call that a thread is in.
-fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
+/// Number and arguments of the system call that a thread is in; nothing if that cannot be told.
+#[must_use]
+pub fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
     let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
     let mut words = call.split(' ');
     let number = words.next()?.parse().ok()?;
@@ -105,24 +151,6 @@ fn system_call(pid: u32, thread: u32) -> Option<(i64, [u64; 6])> {
         *argument = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
     }
     Some((number, arguments))
-}
-
-/// Whether any of these addresses lies in memory that other processes may have mapped too. Yes if
-/// that cannot be told.
-#[must_use]
-pub fn any_shared(pid: u32, addresses: &[u64]) -> bool {
-    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return true };
-    let shared: Vec<_> = maps.lines().filter_map(parse_shared).collect();
-    addresses.iter().any(|address| shared.iter().any(|range| range.contains(address)))
-}
-
-/// The range of a line of `maps`, if the mapping is shared: `55d0c000-55d0d000 rw-s …`.
-fn parse_shared(line: &str) -> Option<Range<u64>> {
-    let mut words = line.split(' ');
-    let (start, end) = words.next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    let range = number(start)?..number(end)?;
-    words.next()?.ends_with('s').then_some(range)
 }
 
 /// A process, and not another one that got its number later.
@@ -141,12 +169,40 @@ impl ProcessHandle {
         Some(ProcessHandle(unsafe { OwnedFd::from_raw_fd(descriptor) }))
     }
 
+    /// Another descriptor, of ours, for what the process has open under this number.
+    #[must_use]
+    pub fn descriptor(&self, number: u32) -> Option<OwnedFd> {
+        // SAFETY: the call takes three integers, of which the first is a pidfd.
+        let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) };
+        let copy = i32::try_from(copy).ok().filter(|copy| *copy >= 0)?;
+        // SAFETY: the kernel has just given this descriptor to us.
+        Some(unsafe { OwnedFd::from_raw_fd(copy) })
+    }
+
     /// Kills it; false if it is gone or belongs to somebody else.
     #[must_use]
     pub fn kill(&self) -> bool {
+        self.signal(libc::SIGKILL)
+    }
+
+    /// Has it do nothing until it is killed; false if it is gone or belongs to somebody else.
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.signal(libc::SIGSTOP)
+    }
+
+    /// Waits until it has ended, for so long at most.
+    pub fn wait(&self, at_most: Duration) {
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let time = libc::c_int::try_from(at_most.as_millis()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: one valid `pollfd`.
+        unsafe { libc::poll(&raw mut poll, 1, time) };
+    }
+
+    fn signal(&self, signal: libc::c_int) -> bool {
         let (descriptor, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
         // SAFETY: the descriptor is a pidfd; a null pointer stands for the usual information.
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, libc::SIGKILL, no_info, 0) == 0 }
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, no_info, 0) == 0 }
     }
 }
 
@@ -167,18 +223,11 @@ mod tests {
         assert!(!lives(u32::MAX));
     }
 
-    #[test]
-    fn only_shared_mappings_are_shared() {
-        assert_eq!(parse_shared("1000-2000 rw-p 00000000 00:00 0"), None);
-        assert_eq!(parse_shared("1000-2000 rw-s 00000000 00:01 5 /dev/zero (deleted)"), Some(0x1000..0x2000));
-        assert_eq!(parse_shared("nonsense"), None);
-    }
-
     /// Waits until the process's only thread sleeps as asked for.
     fn sleeps_soon(child: &std::process::Child, untimed: bool) -> bool {
         let pid = child.id();
         (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
             system_call(pid, pid).is_some() && sleeps_untimed(pid, pid) == untimed
         })
     }
@@ -195,6 +244,12 @@ mod tests {
         assert!(sleeps_soon(&sleep, false));
         sleep.kill().unwrap();
         sleep.wait().unwrap();
+    }
+
+    #[test]
+    fn lists_of_processors_are_counted() {
+        assert_eq!(["0-3,8", "7", "", "x", "3-1"].map(count_list), [5, 1, 0, 0, 0]);
+        assert!(processors(std::process::id()) >= 1);
     }
 
     #[test]

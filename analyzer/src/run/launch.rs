@@ -10,17 +10,16 @@ use snag_trace::layout::RUN_ENV;
 use crate::error::Error;
 use crate::finding::ProgramStatus;
 use crate::run::folder::RunFolder;
-use crate::run::meta::StuckProcess;
 use crate::run::signals::Forwarding;
-use crate::run::watch::Watcher;
+use crate::run::watch::{Watched, Watcher};
 
 /// How a launched command ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The command's own status. `cargo run` replaces itself by the program, so it is that one's.
     pub status: ProgramStatus,
-    /// Processes that the watcher ended.
-    pub stuck: Vec<StuckProcess>,
+    /// What the watcher has seen.
+    pub watched: Watched,
 }
 
 /// Runs the command to its end, recording into `run`.
@@ -50,7 +49,7 @@ pub fn launch(command: &mut Command, run: &RunFolder, test_harness: bool) -> Res
         }
     });
     let status = status.and_then(Result::ok).map(program_status).unwrap_or_default();
-    Ok(Outcome { status, stuck: watcher.ended() })
+    Ok(Outcome { status, watched: watcher.watched() })
 }
 
 /// Waits for the child's end, and forgets its number before the system may give it away again.

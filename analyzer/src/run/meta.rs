@@ -35,6 +35,9 @@ pub struct RunMeta {
     pub program: ProgramStatus,
     /// Processes that snag ended because no thread of theirs could ever run again.
     pub stuck: Vec<StuckProcess>,
+    /// When most threads wanted to run at once, if they were far too many for the processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busiest: Option<Busiest>,
     /// Processes that were still running when the analysis began: what they would have done next
     /// is not known.
     #[serde(default)]
@@ -46,6 +49,17 @@ pub struct RunMeta {
     /// out, so that the analysis can be repeated.
     #[serde(default)]
     pub until: Option<u64>,
+}
+
+/// A moment at which far more threads wanted to run than there were processors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busiest {
+    /// How many processors there were.
+    pub processors: u32,
+    /// For how long it was about so.
+    pub milliseconds: u64,
+    /// The threads, as process id and the operating system's number of the thread.
+    pub threads: Vec<(u32, u32)>,
 }
 
 /// An execution under the scheduler.
@@ -62,10 +76,54 @@ pub struct ExploredExecution {
 }
 
 /// A process that snag ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StuckProcess {
     /// Its process id.
     pub pid: u32,
     /// The clock when that was established: it ran no event after this one.
     pub seq: u64,
+    /// What its threads waited for in the kernel, where that was how it was found stuck: processes of
+    /// the same `seq` stood still together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<KernelWait>,
+}
+
+/// What a thread waits for in the kernel, without a limit in time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelWait {
+    /// The operating system's number of the thread.
+    pub thread: u32,
+    /// What for.
+    pub awaited: Awaited,
+    /// Through which descriptor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<u32>,
+    /// All who could end it.
+    pub wakers: Vec<Waker>,
+}
+
+/// What is waited for in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Awaited {
+    /// Bytes, or the end of the file.
+    Input,
+    /// Room for bytes.
+    Output,
+    /// The end of a child process.
+    Child,
+    /// A lock, a condition variable or the end of a thread.
+    Futex,
+    /// A lock of a file.
+    FileLock,
+}
+
+/// A process that could end a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Waker {
+    /// Its process id.
+    pub pid: u32,
+    /// The descriptor through which it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<u32>,
 }

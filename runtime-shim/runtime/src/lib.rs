@@ -11,17 +11,18 @@ pub mod engine;
 #[cfg(snag_explore)]
 pub mod explore;
 pub mod foreign;
+mod forked;
 pub mod identity;
 mod ignore;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu", not(target_feature = "crt-static")))]
 mod interpose;
-#[cfg(any(snag_explore, snag_memory, test))]
 mod kernel;
 #[cfg(any(snag_memory, test))]
 mod memory;
 mod probe;
 pub mod recorder;
 pub mod sync;
+mod unwind;
 
 /// What of this crate must be set right in a forked child, whose only thread calls this.
 fn after_fork_in_child() {

@@ -259,13 +259,16 @@ fn what_was_recorded_before_an_exec_stays() {
 #[test]
 #[ignore = "runs in a recorded child"]
 fn scenario_objects() {
+    // What stands at a semaphore's address is looked at.
+    let there = [0_u64; 8];
+    let address = (&raw const there).addr();
     let place = Some(core::panic::Location::caller());
-    let first = recorder::objects::by_address(ObjectKind::Once, 0x1000, place);
-    assert_eq!(recorder::objects::by_address(ObjectKind::Once, 0x1000, place), first);
-    let second = recorder::objects::renew(ObjectKind::Once, 0x1000, place);
+    let first = recorder::objects::by_address(ObjectKind::Once, address, place);
+    assert_eq!(recorder::objects::by_address(ObjectKind::Once, address, place), first);
+    let second = recorder::objects::renew(ObjectKind::Once, address, place);
     assert_ne!(first, second);
-    recorder::objects::end(0x1000, place);
-    assert_ne!(recorder::objects::by_address(ObjectKind::Semaphore, 0x1000, place), second);
+    recorder::objects::end(address, place);
+    assert_ne!(recorder::objects::by_address(ObjectKind::Semaphore, address, place), second);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, Flags, Kind, Mode, ObjectKind};
 use crate::layout::{CHUNK_SIZE, HEADER_SIZE, MAGIC, MAX_PAYLOAD, MAX_SEQ, RECORD_SIZE, VERSION, header};
-use crate::memory::{Conflict, Counts, Reader, Update};
+use crate::memory::{Conflict, Counts, Reader, SharedAccess, Update};
+use crate::process::{self, Birth, Shared};
 
 /// Why bytes are not a trace at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,15 +112,23 @@ pub struct ProcessTrace {
     pub objects: BTreeMap<u32, ObjectInfo>,
     /// Source locations by number.
     pub sites: BTreeMap<u32, Site>,
-    /// Addresses of code by the number of the source location that they stand for. Such a site's
-    /// file, line and column are empty until somebody looks them up in the executable.
-    pub code_sites: BTreeMap<u32, u64>,
+    /// Addresses of code, innermost first, by the number of the source location that they stand for. Such
+    /// a site's file, line and column are empty until somebody looks them up in the executable.
+    pub code_sites: BTreeMap<u32, Vec<u64>>,
     /// Events that are not definitions, in the order of their sequence numbers.
     pub events: Vec<Event>,
+    /// Who an object is to all processes, by its number.
+    pub shared: BTreeMap<u32, Shared>,
+    /// How processes were about to be made, by the sequence number of the [`Kind::Fork`].
+    pub births: BTreeMap<u64, Birth<Vec<u64>>>,
     /// What the memory layer said, by the sequence number of the event that says it.
     pub memory: BTreeMap<u64, MemoryRecord>,
     /// What the memory layer saw and forgot.
     pub memory_counts: Counts,
+    /// The clock when recording stopped before the process ended.
+    pub stopped: Option<u64>,
+    /// The clock when the first access to shared memory was left out.
+    pub shared_until: Option<u64>,
     /// Where the file could not be read.
     pub damage: Vec<Damage>,
 }
@@ -131,6 +140,8 @@ pub enum MemoryRecord {
     Conflict(Box<Conflict<Vec<u64>>>),
     /// Of a [`Kind::AtomicUpdate`].
     Update(Box<Update<Vec<u64>>>),
+    /// Of a [`Kind::SharedAccess`].
+    Shared(Box<SharedAccess<Vec<u64>>>),
 }
 
 /// A decoded record: the event, and the payload of a long one.
@@ -189,6 +200,9 @@ pub const fn is_long(kind: Kind) -> bool {
             | Kind::Conflict
             | Kind::AtomicUpdate
             | Kind::MemoryCounts
+            | Kind::ObjectShared
+            | Kind::Fork
+            | Kind::SharedAccess
     )
 }
 
@@ -251,6 +265,7 @@ impl ProcessTrace {
             None | Some(0) => MAX_SEQ,
             Some(stopped) => stopped,
         };
+        trace.stopped = (horizon != MAX_SEQ).then_some(horizon);
         let mut owners = Vec::new();
         for start in (HEADER_SIZE..bytes.len()).step_by(CHUNK_SIZE) {
             let chunk = &bytes[start..bytes.len().min(start + CHUNK_SIZE)];
@@ -275,6 +290,7 @@ impl ProcessTrace {
         self.events.retain(|event| event.seq <= last);
         self.objects.retain(|_, object| object.seq <= last);
         self.memory.retain(|&seq, _| seq <= last);
+        self.births.retain(|&seq, _| seq <= last);
         let begun: BTreeSet<u32> = self.events.iter().map(|event| event.thread).collect();
         self.threads.retain(|thread, _| begun.contains(thread));
     }
@@ -384,7 +400,8 @@ impl ProcessTrace {
                 self.sites.insert(event.object, Site { file: text(8), line, column });
             }
             Kind::CodeSite => {
-                self.code_sites.insert(event.object, word(payload, 0).unwrap_or(0));
+                let addresses = payload.chunks_exact(8).filter_map(|bytes| word(bytes, 0));
+                self.code_sites.insert(event.object, addresses.collect());
                 self.sites.insert(event.object, Site::default());
             }
             Kind::ThreadStart => {
@@ -403,8 +420,27 @@ impl ProcessTrace {
                 let read = Reader::new(payload).update();
                 self.take_memory(event, read.map(|read| MemoryRecord::Update(Box::new(read))));
             }
+            Kind::SharedAccess => {
+                let read = Reader::new(payload).shared_access();
+                self.take_memory(event, read.map(|read| MemoryRecord::Shared(Box::new(read))));
+            }
+            Kind::ObjectShared => {
+                if let Some(shared) = process::read_shared(payload) {
+                    self.shared.insert(event.object, shared);
+                }
+            }
+            Kind::Fork => {
+                if let Some(birth) = process::read_birth(payload) {
+                    self.births.insert(event.seq, birth);
+                }
+                self.events.push(Event { arg: 0, ..event });
+            }
             Kind::MemoryCounts => {
                 self.memory_counts = Reader::new(payload).counts().unwrap_or(self.memory_counts);
+                if self.memory_counts.shared_dropped > 0 {
+                    let first = self.shared_until.map_or(event.seq, |known| known.min(event.seq));
+                    self.shared_until = Some(first);
+                }
             }
             _ => self.events.push(event),
         }

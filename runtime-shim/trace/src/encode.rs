@@ -72,10 +72,11 @@ pub fn site_def(line: u32, column: u32, file: &[u8]) -> Payload {
     Payload::default().u32(line).u32(column).bytes(file)
 }
 
-/// Payload of [`Kind::CodeSite`]: the address to which a call returns, as it is loaded.
+/// Payload of [`Kind::CodeSite`]: the addresses to which calls return, as they are loaded, innermost first; one
+/// alone if the callers do not matter.
 #[must_use]
-pub fn code_site(address: u64) -> Payload {
-    Payload::default().u64(address)
+pub fn code_stack(addresses: &[u64]) -> Payload {
+    addresses.iter().fold(Payload::default(), |payload, &address| payload.u64(address))
 }
 
 /// Payload of [`Kind::ThreadStart`]: the operating system's thread id, the thread that spawned it

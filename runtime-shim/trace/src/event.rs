@@ -53,9 +53,12 @@ wire_enum! {
         /// The object ends here (`pthread_mutex_destroy`, the last handle of a channel): nobody
         /// holds it or waits for it any more, and what still comes of it does not count.
         ObjectEnd = 7,
-        /// Long: defines the source location `object` by an address of code, for callers that are
-        /// not Rust. See [`crate::encode::code_site`].
+        /// Long: defines the source location `object` by addresses of code, for callers that are
+        /// not Rust. See [`crate::encode::code_stack`].
         CodeSite = 8,
+        /// Long: object `object` lies where other processes may see it, or is the kernel's: who it is to
+        /// all of them. See [`crate::process::shared`]. Follows its `ObjectNew`.
+        ObjectShared = 9,
 
         /// Starts thread `arg`.
         Spawn = 10,
@@ -64,7 +67,8 @@ wire_enum! {
         ThreadEnd = 11,
         /// Thread `arg` was joined: everything that it did happened before.
         Join = 12,
-        /// The process began a normal exit (`main` returned or `exit` was called); `arg` is 0.
+        /// The process began a normal exit (`main` returned or `exit` was called); `arg` is 0, or 1 for
+        /// `_exit`, which runs no handlers.
         Exit = 13,
 
         /// The thread could not go on at once and now blocks on `object` in `mode`
@@ -156,10 +160,63 @@ wire_enum! {
         /// A plain write, as `MemoryRead`.
         MemoryWrite = 89,
 
-        /// Forked child process `arg`.
+        /// Long: about to make a child process. See [`crate::process::birth`].
         Fork = 90,
         /// The process image is about to be replaced.
         Exec = 91,
+        /// In the parent: the thread's last `Fork` made child process `arg`; 0 if it failed.
+        Forked = 92,
+        /// In a forked child, before anything else that it does: `arg` is the sequence number of its
+        /// parent's `Fork`, 0 if there was none.
+        ProcessStart = 93,
+        /// Waited for child process `arg`, which had ended: everything that it did happened before.
+        /// Waiting before it is a `Request` of mode `Process`.
+        Reaped = 94,
+        /// About to send signal `arg >> 32` to process `arg & 0xffff_ffff` (0 if to several).
+        Signal = 95,
+        /// A handler of signal `arg` begins: whoever sent that before it to this process came before.
+        SignalHandled = 96,
+        /// In a forked child, for the first time: something that is not async-signal-safe and has no kind of
+        /// its own. `arg` says what, see [`Act`].
+        ForkedAct = 97,
+
+        /// About to put up to `arg` bytes into stream `object`: a pipe, a socket, an event descriptor.
+        /// Waiting for room before it is a `Request` of mode `Room`.
+        StreamWrite = 100,
+        /// The thread's last `StreamWrite` has put `arg` bytes in; 0 if it failed.
+        StreamWritten = 101,
+        /// Took `arg` bytes out of stream `object`. Without `arg` it found the stream's end: all its
+        /// writers have closed it. Waiting before it is a `Request` of mode `Data`.
+        StreamRead = 102,
+        /// About to close a descriptor of stream `object`; `mode` says what it was good for:
+        /// `Room` for writing, `Data` for reading, `None` for both. Others of it may be open.
+        StreamClose = 103,
+        /// What is put into socket `object` comes out at socket `arg`, and the other way round.
+        StreamPeer = 104,
+        /// Lets others go on by an operation that has no kind of its own on `object`; without one, by
+        /// any way through the kernel.
+        Give = 105,
+        /// Goes on because of others, as `Give`.
+        Learn = 106,
+
+        /// Long: an access to memory that processes share, which is `object`.
+        /// See [`crate::memory::shared_access`]. [`Flags::TRY`] if it was repeated, with the same value,
+        /// until the thread's next event.
+        SharedAccess = 110,
+        /// A fence of ordering `arg` ([`crate::memory::Ordering`]), in a process that shares memory.
+        Fence = 111,
+    }
+}
+
+wire_enum! {
+    /// What a forked child does that is not async-signal-safe, see [`Kind::ForkedAct`].
+    Act: u8 {
+        /// Allocates memory.
+        Allocates = 1,
+        /// Writes to standard output or standard error, which is unsafe if std's or C's buffers do.
+        Prints = 2,
+        /// Reads or changes the environment.
+        UsesEnvironment = 3,
     }
 }
 
@@ -192,6 +249,12 @@ wire_enum! {
         Park = 11,
         /// The passing of time.
         Sleep = 12,
+        /// The end of child process `arg`, or with 0 of any child.
+        Process = 13,
+        /// Bytes in a stream, or its end.
+        Data = 14,
+        /// Room in a stream.
+        Room = 15,
     }
 }
 
@@ -226,6 +289,22 @@ wire_enum! {
         PthreadCondvar = 13,
         /// `sem_t`.
         Semaphore = 14,
+        /// `pthread_barrier_t`.
+        PthreadBarrier = 15,
+        /// `pthread_spinlock_t`.
+        PthreadSpinLock = 16,
+        /// A pipe or a FIFO, both ends.
+        Pipe = 17,
+        /// One end of a connection. All whose other end is not known are one object.
+        Socket = 18,
+        /// An `eventfd`. All of them are one object.
+        EventDescriptor = 19,
+        /// A file, as `flock` locks it.
+        FileLock = 20,
+        /// A range of a file, as `fcntl` and `lockf` lock it.
+        RecordLock = 21,
+        /// Memory that processes may share: a file's, or an anonymous mapping's.
+        SharedMemory = 22,
     }
 }
 

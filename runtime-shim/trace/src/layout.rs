@@ -14,7 +14,7 @@
 //! ```
 
 /// Version of everything on this page. Another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The first bytes of a trace file.
 pub const MAGIC: [u8; 8] = *b"SNAGTRCE";
 /// The first bytes of a clock page.
@@ -80,6 +80,9 @@ pub mod clock {
     pub const VERSION: usize = 8;
     /// The last sequence number given out, u64, atomic. Alone on its cache line.
     pub const SEQ: usize = 64;
+    /// Standard input, output and error of the run's first process, three u64, atomic: who they are, 0 while
+    /// nobody has said so.
+    pub const STANDARD: usize = 128;
 }
 
 /// Bits of the header's state word.

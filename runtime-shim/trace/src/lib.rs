@@ -19,6 +19,7 @@ pub mod encode;
 pub mod event;
 pub mod layout;
 pub mod memory;
+pub mod process;
 
 pub use decode::{Damage, ObjectInfo, ProcessTrace, Site, ThreadInfo, TraceError};
-pub use event::{Event, Flags, Kind, Mode, ObjectKind};
+pub use event::{Act, Event, Flags, Kind, Mode, ObjectKind};

@@ -2,7 +2,8 @@
 //! forgotten.
 //!
 //! One [`Conflict`] is the payload of a [`Kind::DataRace`] or [`Kind::Conflict`], one [`Update`] that
-//! of a [`Kind::AtomicUpdate`], one [`Counts`] that of a [`Kind::MemoryCounts`]. Numbers are
+//! of a [`Kind::AtomicUpdate`], one [`Counts`] that of a [`Kind::MemoryCounts`], one [`SharedAccess`] that of a
+//! [`Kind::SharedAccess`]. Numbers are
 //! little-endian; a stack is a u32 length and that many u64 code addresses, innermost first, each the
 //! address to which the call returns, as it is loaded.
 //!
@@ -10,6 +11,7 @@
 //! [`Kind::Conflict`]: crate::Kind::Conflict
 //! [`Kind::AtomicUpdate`]: crate::Kind::AtomicUpdate
 //! [`Kind::MemoryCounts`]: crate::Kind::MemoryCounts
+//! [`Kind::SharedAccess`]: crate::Kind::SharedAccess
 
 use crate::encode::Payload;
 
@@ -71,6 +73,8 @@ wire_enum! {
         Stack = 4,
         /// Thread-local data of a thread.
         ThreadLocal = 5,
+        /// Shared by processes.
+        Shared = 6,
     }
 }
 
@@ -157,6 +161,20 @@ pub struct Update<S> {
     pub block: Block<S>,
 }
 
+/// An access to memory that processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedAccess<S> {
+    /// Of the first byte, in what the object's memory is made of: a file, or an anonymous mapping.
+    pub offset: u64,
+    /// What an atomic read, of at most eight bytes; else 0. [`Access::value`] of an update is what it wrote.
+    pub read: u64,
+    /// The number that the run's clock gave before an atomic took effect: who reads what it wrote is
+    /// numbered after this, if not after the event itself. 0 for a plain access.
+    pub began: u64,
+    /// What was done, with the address in the process that did it.
+    pub access: Access<S>,
+}
+
 /// How much the memory layer saw and had to forget, of the whole process so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -172,10 +190,12 @@ pub struct Counts {
     pub live_threads: u64,
     /// Ended or sleeping threads whose accesses may have been taken for another thread's.
     pub slots_shared: u64,
+    /// Accesses to memory that processes share that were not recorded because there were too many.
+    pub shared_dropped: u64,
 }
 
 impl Payload {
-    fn stack(self, stack: &[u64]) -> Payload {
+    pub(crate) fn stack(self, stack: &[u64]) -> Payload {
         let stack = &stack[..stack.len().min(MAX_STACK)];
         stack.iter().fold(self.u32(stack.len() as u32), |payload, &frame| payload.u64(frame))
     }
@@ -221,11 +241,22 @@ pub fn update(update: &Update<&[u64]>) -> Payload {
     others.fold(payload, Payload::access).block(&update.block)
 }
 
+/// Payload of [`crate::Kind::SharedAccess`].
+#[must_use]
+pub fn shared_access(shared: &SharedAccess<&[u64]>) -> Payload {
+    Payload::default().u64(shared.offset).u64(shared.read).u64(shared.began).access(&shared.access)
+}
+
+/// Byte offset of [`Access::size`], a u32, in the payload of a shared access: who makes the next one to
+/// the bytes behind may make it longer instead of recording another.
+pub const SHARED_SIZE_AT: usize = 32;
+
 /// Payload of [`crate::Kind::MemoryCounts`].
 #[must_use]
 pub fn counts(counts: &Counts) -> Payload {
-    let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared } = *counts;
-    [resets, evicted, places_lost, repeats, live_threads, slots_shared]
+    let Counts { resets, evicted, places_lost, repeats, live_threads, slots_shared, shared_dropped } =
+        *counts;
+    [resets, evicted, places_lost, repeats, live_threads, slots_shared, shared_dropped]
         .iter()
         .fold(Payload::default(), |payload, &count| payload.u64(count))
 }
@@ -308,6 +339,17 @@ impl<'a> Reader<'a> {
         Some(Update { load, store, between, before, unread, same_activation, block })
     }
 
+    /// What [`shared_access`] wrote.
+    pub fn shared_access(mut self) -> Option<SharedAccess<Vec<u64>>> {
+        let (offset, read, began) = (self.u64()?, self.u64()?, self.u64()?);
+        Some(SharedAccess { offset, read, began, access: self.access()? })
+    }
+
+    /// The stack that the payload goes on with.
+    pub(crate) fn rest_of_birth(mut self) -> Option<(u32, Vec<u64>)> {
+        Some((self.u32()?, self.stack()?))
+    }
+
     /// What [`counts`] wrote.
     pub fn counts(mut self) -> Option<Counts> {
         Some(Counts {
@@ -317,6 +359,7 @@ impl<'a> Reader<'a> {
             repeats: self.u64()?,
             live_threads: self.u64()?,
             slots_shared: self.u64()?,
+            shared_dropped: self.u64()?,
         })
     }
 }
@@ -380,9 +423,28 @@ mod tests {
     }
 
     #[test]
-    fn counts_come_back() {
+    fn a_shared_access_comes_back_and_its_size_stands_where_it_is_said_to() {
         let written =
-            Counts { resets: 1, evicted: 2, places_lost: 3, repeats: 4, live_threads: 5, slots_shared: 6 };
+            SharedAccess { offset: 64, read: 5, began: 9, access: access(AccessKind::AtomicUpdate, &[1, 2]) };
+        let payload = shared_access(&written);
+        let mut bytes = payload.as_slice().to_vec();
+        let read = Reader::new(&bytes).shared_access().expect("whole");
+        assert_eq!((read.offset, read.read, read.access), (64, 5, owned(written.access)));
+        bytes[SHARED_SIZE_AT..SHARED_SIZE_AT + 4].copy_from_slice(&640_u32.to_le_bytes());
+        assert_eq!(Reader::new(&bytes).shared_access().expect("whole").access.size, 640);
+    }
+
+    #[test]
+    fn counts_come_back() {
+        let written = Counts {
+            resets: 1,
+            evicted: 2,
+            places_lost: 3,
+            repeats: 4,
+            live_threads: 5,
+            slots_shared: 6,
+            shared_dropped: 7,
+        };
         assert_eq!(Reader::new(counts(&written).as_slice()).counts(), Some(written));
     }
 }

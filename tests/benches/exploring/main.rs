@@ -1,5 +1,6 @@
 //! How many executions per second `cargo snag explore` makes of five small tests, with and without memory
-//! under control, against the same tests ported to shuttle and run by shuttle's own runner in one process.
+//! under control, against the same tests ported to shuttle and run by shuttle's own runner in one process;
+//! and how many executions `--exhaustive` makes of them, against the same tests ported to loom.
 //! `cargo bench -p snag-tests --bench exploring` prints medians and ratios.
 //!
 //! The variants run in turn, so that a drift of the machine's speed hits them alike. What snag needs to
@@ -29,7 +30,8 @@ const VARIANTS: [(&str, &[&str]); 3] = [
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/exploring/subjects");
-    let shuttle = build_for_shuttle(&folder);
+    print_exhaustive(&folder);
+    let shuttle = build_for(&folder, "shuttle");
     let mut rates: BTreeMap<(&str, usize), Vec<f64>> = BTreeMap::new();
     for _ in 0..ROUNDS {
         let shuttles = shuttle_rates(&shuttle);
@@ -45,16 +47,46 @@ fn main() {
     print(&rates);
 }
 
-fn build_for_shuttle(folder: &Path) -> PathBuf {
-    let target = target_folder("exploring");
+/// Builds the tests over stand-ins for std.
+fn build_for(folder: &Path, feature: &str) -> PathBuf {
+    let target = target_folder("exploring").join(feature);
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--features", "shuttle"])
+        .args(["build", "--release", "--quiet", "--features", feature])
         .env("CARGO_TARGET_DIR", &target)
         .current_dir(folder)
         .status()
         .expect("cargo runs");
-    assert!(status.success(), "the tests do not compile over shuttle");
+    assert!(status.success(), "the tests do not compile over {feature}");
     target.join("release/subjects")
+}
+
+/// Executions and seconds of each test: loom's, and snag's.
+fn print_exhaustive(folder: &Path) {
+    let output = Command::new(build_for(folder, "loom")).output().expect("the tests run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let result = target_folder("exploring").join("result.json");
+    let mut command = snag(folder);
+    command.args(["explore", "--exhaustive", "--quiet", "--release", "--lib", "--result"]).arg(&result);
+    command.env("CARGO_TARGET_DIR", target_folder("exploring"));
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("cargo-snag runs");
+    assert!(status.success(), "exploring failed");
+    let result: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&result).expect("there is a result")).expect("it is JSON");
+    let parts = result["parts"].as_array().into_iter().flatten();
+    let tests: Vec<_> = parts.filter_map(|part| part["tests"].as_array()).flatten().collect();
+    println!(
+        "{:<10}{:>20}{:>12}{:>20}{:>12}",
+        "test", "loom's executions", "seconds", "snag's executions", "seconds"
+    );
+    for line in text.lines() {
+        let [test, executions, seconds] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let seconds: f64 = seconds.parse().expect("a number");
+        let own = tests.iter().find(|own| own["test"] == format!("tests::{test}")).expect("it was explored");
+        let (own_executions, own_seconds) = (&own["executions"], own["seconds"].as_f64().unwrap_or(0.0));
+        println!("{test:<10}{executions:>20}{seconds:>12.5}{own_executions:>20}{own_seconds:>12.5}");
+    }
+    println!();
 }
 
 /// Executions per second of each test.

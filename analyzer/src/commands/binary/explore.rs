@@ -242,7 +242,12 @@ impl Runner<'_> {
     /// Why a test cannot be explored.
     fn obstacle(&self, executed: &Executed) -> String {
         match executed.ending {
-            Ending::Forked => "it forks, and only one process can be explored".to_owned(),
+            Ending::Forked => {
+                let place =
+                    self.message(executed).0.map(|place| format!(" at {}:{}", place.file, place.line));
+                let place = place.unwrap_or_default();
+                format!("not explorable: forks{place}, and only one process can be explored")
+            }
             Ending::TooManyThreads => "it starts more than 4096 threads".to_owned(),
             Ending::TooLong => "it switches threads more often than a schedule has room for".to_owned(),
             _ => format!("it stands still outside of what is under control: {}", executed.message.trim()),

@@ -92,7 +92,8 @@ impl Runner<'_> {
         };
         meta.until = folder::clock_now(&run.path);
         if executed.ending == Ending::Deadlock {
-            meta.stuck = vec![StuckProcess { pid: recorded.process, seq: meta.until.unwrap_or(0) }];
+            let (pid, seq) = (recorded.process, meta.until.unwrap_or(0));
+            meta.stuck = vec![StuckProcess { pid, seq, ..StuckProcess::default() }];
         }
         let recording = run.load(meta)?;
         run.save(&recording.meta)?;

@@ -154,6 +154,7 @@ impl Case<'_> {
             Region::Heap | Region::Freed => "heap block",
             Region::Stack => "stack",
             Region::ThreadLocal => "thread-local",
+            Region::Shared => "shared memory",
             Region::Unknown => "memory",
         };
         let phrase = match (&name, block.region, &made) {
@@ -165,6 +166,10 @@ impl Case<'_> {
             (None, Region::Heap | Region::Freed, None) => "a heap block".to_owned(),
             (None, Region::Stack, _) => "a variable on a stack".to_owned(),
             (None, Region::ThreadLocal, _) => "thread-local data".to_owned(),
+            (None, Region::Shared, Some(place)) => {
+                format!("shared memory mapped at {}:{}", place.file, place.line)
+            }
+            (None, Region::Shared, None) => "shared memory".to_owned(),
             (None, Region::Unknown, _) => "memory".to_owned(),
         };
         let (kind, called) = (kind.to_owned(), name.clone().unwrap_or_else(|| kind.to_owned()));
@@ -207,6 +212,10 @@ impl Case<'_> {
             (Region::Static, _) => {
                 let of_type = known.of_type.as_ref()?;
                 Some(format!("{size} of a static of type `{of_type}`"))
+            }
+            (Region::Shared, within) => {
+                let at = within.map(|(offset, _)| format!(" at offset {offset}")).unwrap_or_default();
+                Some(format!("{size}{at} of memory that processes share"))
             }
             (Region::Unknown, _) => None,
         }

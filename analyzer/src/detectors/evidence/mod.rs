@@ -3,12 +3,17 @@
 //!
 //! Invariant: whatever is not known (a place, a name) is left out or described, never guessed.
 
+pub mod calls;
+pub mod family;
 pub mod memory;
 mod steps;
 
-use snag_trace::{Mode, ObjectKind};
+use std::collections::BTreeSet;
 
-use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, Step, ThreadRef};
+use snag_trace::process::How;
+use snag_trace::{Kind, Mode, ObjectKind};
+
+use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, ProcessRef, Step, ThreadRef};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::names::Names;
 use crate::model::sections::Section;
@@ -23,6 +28,8 @@ pub struct Case<'a> {
     locations: Vec<Location>,
     witness: Vec<Step>,
     notes: Vec<String>,
+    /// Whether its threads are of several processes.
+    is_of_several: bool,
 }
 
 impl<'a> Case<'a> {
@@ -41,6 +48,9 @@ impl<'a> Case<'a> {
             locations: Vec::new(),
             witness: Vec::new(),
             notes: Vec::new(),
+            is_of_several: threads
+                .iter()
+                .any(|thread| execution.thread(*thread).process != execution.thread(threads[0]).process),
         };
         for &thread in threads {
             case.index_of(thread);
@@ -75,10 +85,21 @@ impl<'a> Case<'a> {
         self.names.thread(known.process, known.number)
     }
 
-    /// The thread's name in quotes.
+    /// The thread's name in quotes, and its process where the case is of several.
     #[must_use]
     pub fn thread(&self, thread: ThreadId) -> String {
-        format!("`{}`", self.thread_ref(thread).name)
+        if self.is_of_several {
+            self.thread_of_process(thread)
+        } else {
+            format!("`{}`", self.thread_ref(thread).name)
+        }
+    }
+
+    /// The thread's name in quotes, and its process.
+    #[must_use]
+    pub fn thread_of_process(&self, thread: ThreadId) -> String {
+        let process = process_name(self.execution, self.execution.thread(thread).process);
+        format!("`{}` of {process}", self.thread_ref(thread).name)
     }
 
     /// The names of several threads or objects as one phrase: `a`, `b` and `c`.
@@ -177,6 +198,40 @@ impl<'a> Case<'a> {
         self.notes.push(note);
     }
 
+    /// The processes of its threads, if the program was more than one.
+    fn processes(&self) -> Vec<ProcessRef> {
+        if self.execution.processes.len() < 2 {
+            return Vec::new();
+        }
+        let processes: BTreeSet<u32> =
+            self.threads.iter().map(|(thread, _)| self.execution.thread(*thread).process).collect();
+        processes.into_iter().map(|process| self.process_ref(process)).collect()
+    }
+
+    fn process_ref(&self, process: u32) -> ProcessRef {
+        let known = &self.execution.processes[process as usize];
+        let made_by = known.made_by.map(|event| &self.execution.events[event as usize]);
+        let how = match (made_by.map(|event| event.kind), known.how) {
+            (Some(Kind::Exec), _) => Some("exec"),
+            (_, Some(How::Fork | How::Vfork)) => Some("forked"),
+            (_, Some(How::Spawn)) => Some("spawned"),
+            (_, None) => None,
+        };
+        let numbered = |process: u32| self.execution.earlier_processes + process;
+        let command = known.definitions.command_line.iter().enumerate().map(|(at, word)| {
+            let name = word.rsplit('/').next().filter(|_| at == 0);
+            name.unwrap_or(word).to_owned()
+        });
+        ProcessRef {
+            process: numbered(process),
+            pid: known.definitions.pid,
+            how: how.map(str::to_owned),
+            parent: how.and(known.parent).map(numbered),
+            place: made_by.and_then(|event| self.place(event.site)),
+            command: command.collect::<Vec<_>>().join(" "),
+        }
+    }
+
     /// The finding.
     #[must_use]
     pub fn finding(self, rule: &str, certainty: Certainty, message: String, help: &str) -> Finding {
@@ -186,6 +241,7 @@ impl<'a> Case<'a> {
             message,
             help: help.to_owned(),
             count: 1,
+            processes: self.processes(),
             threads: self.threads.into_iter().map(|(_, thread)| thread).collect(),
             objects: self.objects.into_iter().map(|(_, object)| object).collect(),
             locations: self.locations,
@@ -194,6 +250,12 @@ impl<'a> Case<'a> {
             schedule: None,
         }
     }
+}
+
+/// What a report calls a process.
+#[must_use]
+pub fn process_name(execution: &Execution, process: u32) -> String {
+    format!("process {}", execution.earlier_processes + process)
 }
 
 /// The place, if it is known.
@@ -221,6 +283,10 @@ pub fn waits_to(case: &Case<'_>, wait: &Blocked) -> String {
             let joined = ThreadId(u32::try_from(wait.arg).unwrap_or(0));
             format!("waits here for {} to end", case.thread(joined))
         }
+        Mode::Data => format!("waits here for something in {name}"),
+        Mode::Room => format!("waits here for room in {name}"),
+        Mode::Process if wait.arg == 0 => "waits here for a child process to end".to_owned(),
+        Mode::Process => format!("waits here for child process {} to end", wait.arg),
         Mode::Park => "is parked here".to_owned(),
         Mode::Sleep => "sleeps here".to_owned(),
         Mode::None => "waits here".to_owned(),

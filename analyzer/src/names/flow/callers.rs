@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_a_pointer_is_looked_at_and_written_to() {
+        let program = "impl Value {\n    fn get(&self) -> i64 { unsafe { *self.n.get() } }\n    \
+                       fn set(&self, new: i64) { unsafe { *self.n.get() = new }; }\n}\n\
+                       fn f(v: &Value) { v.set(v.get() + 1); }";
+        let file = syn::parse_file(program).expect("it parses");
+        let place = |line: usize, what: &str| {
+            let text = program.lines().nth(line - 1).expect("a line");
+            (&file, LineColumn { line, column: text.find(what).expect("it is there") })
+        };
+        let update = Flow::Computed { step: Step::Distinct, always: true, overwrites: true };
+        let (from, to) = ([place(2, "*"), place(5, "get")], [place(3, "*"), place(5, "set")]);
+        assert_eq!(along(&from, &to), update);
+    }
+
+    #[test]
     fn a_caller_that_does_otherwise_makes_it_unknown() {
         for callers in [
             "fn f(v: &Value) { v.set(v.get() + 1); }\nfn g(v: &Value) { v.set(0); }",

@@ -46,9 +46,10 @@ impl Walk {
             }
             Expr::RawAddr(inner) => self.expr(&inner.expr),
             Expr::Await(inner) => self.expr(&inner.base),
+            Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Deref(_)) => self.dereference(unary),
             Expr::Unary(unary) => {
                 let value = self.expr(&unary.expr);
-                if matches!(unary.op, syn::UnOp::Deref(_)) { value } else { value.then(Step::Distinct) }
+                value.then(Step::Distinct)
             }
             Expr::Cast(cast) => {
                 let value = self.expr(&cast.expr);
@@ -71,6 +72,16 @@ impl Walk {
             }
             _ => Value::Plain,
         }
+    }
+
+    /// What a pointer points to, which may be what is looked at or written to.
+    fn dereference(&mut self, pointer: &syn::ExprUnary) -> Value {
+        let value = self.expr(&pointer.expr);
+        let at = Some(pointer.span().start());
+        if at == self.from {
+            return self.look();
+        }
+        if at == self.to && self.argument.is_none() { Value::Target(String::new()) } else { value }
     }
 
     /// A variable, or a field of something.

@@ -1,5 +1,5 @@
-//! Definitions of C's own locks, condition variables, semaphores and threads, which take the place of libc's in
-//! every object that the program is linked from: they record, and call libc's.
+//! Definitions of C's own locks, condition variables, semaphores, threads, processes and streams, which take the
+//! place of libc's in every object that the program is linked from: they record, and call libc's.
 //!
 //! Invariants:
 //! * While nothing is recorded they only call libc's function. Results, `errno` and cancellation
@@ -20,17 +20,21 @@
 //! `pthread_tryjoin_np` and its like; calls from shared libraries that were linked so that they only ever find libc's functions; static
 //! linking, where this is left out.
 
+mod around;
 mod condvar;
+mod environment;
+mod file_locks;
 mod mutex;
+mod processes;
+mod rest;
 mod rwlock;
 mod semaphore;
+mod streams;
 mod symbol;
 mod thread;
 #[cfg(snag_explore)]
 mod time_and_chance;
 mod turns;
-#[cfg(snag_memory)]
-mod unrecorded;
 
 use core::ffi::c_int;
 

@@ -54,7 +54,6 @@ impl Symbol {
 }
 
 /// libc's function of this name, null if it has none.
-#[cfg(snag_memory)]
 pub(super) fn next(name: &CStr) -> *mut c_void {
     // SAFETY: the name ends with NUL.
     unsafe { dlsym(RTLD_NEXT, name.as_ptr()) }

@@ -69,7 +69,7 @@ mod controlled {
     /// The calling thread is about to do something to this object.
     pub(in crate::interpose) fn before(what: What, object: *mut Opaque, at: At) {
         let place = match at {
-            At::Code(code) => crate::engine::in_code(code),
+            At::Code(code) | At::Called(code) => crate::engine::in_code(code),
             At::Place(place) => crate::engine::in_source(place),
         };
         controlled::point(Operation {

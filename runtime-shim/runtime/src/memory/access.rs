@@ -24,7 +24,7 @@ use super::event::{Event, Nature};
 use super::layout::{CELLS, CLEARED, Cell, GRANULE, cells_at, mask_of};
 use super::place::{self, Place};
 use super::thread::{self, Thread};
-use super::{context, counts, review, sample, slots, verdict};
+use super::{context, counts, review, sample, shared, slots, verdict};
 use crate::recorder;
 
 /// The calling thread's cell for an access to all bytes, as the fast paths compare it.
@@ -118,9 +118,27 @@ pub(super) unsafe fn slow<const WRITE: bool, const WHOLE: bool>(
     let thread = thread::current();
     // SAFETY: the calling thread's, if not null; the cells are the caller's promise.
     unsafe {
-        if thread.is_null() || (*thread).ignore != 0 || sample::records_all() {
-            return unusual::<WRITE>(address, pc, cells, mask);
+        if thread.is_null() || (*thread).ignore != 0 || sample::is_unusual() {
+            return unusual::<WRITE, WHOLE>(address, pc, cells, mask);
         }
+        usual::<WRITE, WHOLE>(address, pc, cells, mask);
+    }
+}
+
+/// As [`slow`], of a thread that is followed and does not ignore, once the access is recorded if it must be.
+///
+/// # Safety
+/// As [`slow`].
+#[inline(always)]
+unsafe fn usual<const WRITE: bool, const WHOLE: bool>(
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    mask: u32,
+) {
+    let thread = thread::current();
+    // SAFETY: the caller's promise.
+    unsafe {
         let new = key::<WRITE>().with_mask(mask);
         let (low, high) = load(cells);
         let first = Cell(low as u32);
@@ -173,13 +191,18 @@ unsafe fn first_of_static<const WRITE: bool>(address: usize, pc: usize, cells: *
     }
 }
 
-/// What [`slow`] does not do itself: no thread, an ignore region, or every access is to be recorded.
+/// What [`slow`] does not do itself: no thread, an ignore region, or the access may have to be recorded.
 ///
 /// # Safety
 /// As [`slow`].
 #[cold]
 #[inline(never)]
-unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell, mask: u32) {
+unsafe fn unusual<const WRITE: bool, const WHOLE: bool>(
+    address: usize,
+    pc: usize,
+    cells: *mut Cell,
+    mask: u32,
+) {
     let thread = thread::current();
     // SAFETY: as in `slow`.
     unsafe {
@@ -187,8 +210,12 @@ unsafe fn unusual<const WRITE: bool>(address: usize, pc: usize, cells: *mut Cell
             return;
         }
         let first = address & !(GRANULE - 1) | mask.trailing_zeros() as usize;
-        record_access(thread, WRITE, first, mask.count_ones() as usize, pc);
-        general::<WRITE, false>(address, pc, cells, mask);
+        let size = mask.count_ones() as usize;
+        if sample::records_all() {
+            record_access(thread, WRITE, first, size, pc);
+        }
+        shared::plain(thread, WRITE, first, size, pc);
+        usual::<WRITE, WHOLE>(address, pc, cells, mask);
     }
 }
 

@@ -31,7 +31,10 @@ mod exported {
     use core::arch::global_asm;
     use core::ffi::c_int;
 
-    use super::super::{heap, kernel, lifetime, maps, thread};
+    use snag_trace::Act;
+
+    use super::super::{heap, kernel, lifetime, maps, shared, thread};
+    use crate::forked;
 
     unsafe extern "C" {
         #[link_name = "__libc_malloc"]
@@ -91,6 +94,7 @@ mod exported {
 
     #[inline]
     fn begun(base: usize, size: usize, code: usize) -> usize {
+        forked::acts(Act::Allocates, code);
         if base != 0 && heap::is_on() {
             // SAFETY: a live block of libc's.
             heap::begun(base, unsafe { malloc_usable_size(base) }, size, false, code);
@@ -202,11 +206,38 @@ mod exported {
     }
 
     weak! {
-        "mmap", "rax" => map;
-        "mmap64", "rax" => map;
         "munmap", "rdx" => unmap;
         "mremap", "r9" => remap;
+        "shmat", "rcx" => attach;
+        "shmdt", "rsi" => detach;
     }
+
+    /// Defines a function whose arguments fill all registers: the return address goes onto the stack.
+    macro_rules! six {
+        ($($name:literal)*) => {
+            $(
+                global_asm!(
+                    concat!(".pushsection .text.", $name, ",\"ax\",@progbits"),
+                    concat!(".weak ", $name),
+                    concat!(".type ", $name, ",@function"),
+                    concat!($name, ":"),
+                    ".cfi_startproc",
+                    "push qword ptr [rsp]",
+                    ".cfi_adjust_cfa_offset 8",
+                    "call {to}",
+                    "add rsp, 8",
+                    ".cfi_adjust_cfa_offset -8",
+                    "ret",
+                    ".cfi_endproc",
+                    concat!(".size ", $name, ", . - ", $name),
+                    ".popsection",
+                    to = sym map,
+                );
+            )*
+        };
+    }
+
+    six!("mmap" "mmap64");
 
     /// A result of the kernel, as libc gives it.
     fn settle(result: isize) -> usize {
@@ -225,14 +256,45 @@ mod exported {
         flags: c_int,
         file: c_int,
         offset: usize,
+        code: usize,
     ) -> usize {
+        /// Mask of the kind of mapping, of which one is private.
+        const KIND: c_int = 15;
+        const PRIVATE: c_int = 2;
         let arguments = [at, len, protection as usize, flags as usize, file as usize, offset];
         // SAFETY: the program's own call.
         let mapped = settle(unsafe { kernel::call(kernel::SYS_MMAP, arguments) });
         if mapped != usize::MAX && heap::is_on() {
             maps::forget_mapping(mapped, len);
+            if flags & KIND == PRIVATE {
+                shared::unmapped(mapped, len);
+            } else {
+                shared::mapped(mapped, len, code);
+            }
         }
         mapped
+    }
+
+    const SYS_SHMAT: usize = 30;
+    const SYS_SHMDT: usize = 67;
+
+    unsafe extern "C" fn attach(segment: c_int, at: usize, flags: c_int, code: usize) -> usize {
+        let arguments = [segment as usize, at, flags as usize, 0, 0, 0];
+        // SAFETY: the program's own call.
+        let attached = settle(unsafe { kernel::call(SYS_SHMAT, arguments) });
+        if attached != usize::MAX && heap::is_on() {
+            shared::attached(attached, code);
+        }
+        attached
+    }
+
+    unsafe extern "C" fn detach(at: usize, _code: usize) -> c_int {
+        if heap::is_on() {
+            shared::detached(at);
+        }
+        // SAFETY: the program's own call.
+        let result = settle(unsafe { kernel::call(SYS_SHMDT, [at, 0, 0, 0, 0, 0]) });
+        if result == usize::MAX { -1 } else { 0 }
     }
 
     #[unsafe(export_name = "snag_memory_unmap")]
@@ -240,6 +302,7 @@ mod exported {
         // Before: another thread may get the addresses at once.
         if heap::is_on() {
             maps::forget_mapping(at, len);
+            shared::unmapped(at, len);
         }
         // SAFETY: the program's own call.
         let result = settle(unsafe { kernel::call(kernel::SYS_MUNMAP, [at, len, 0, 0, 0, 0]) });
@@ -253,7 +316,7 @@ mod exported {
         new: usize,
         flags: c_int,
         to: usize,
-        _code: usize,
+        code: usize,
     ) -> usize {
         thread::gives_memory_back();
         // SAFETY: the program's own call.
@@ -265,6 +328,7 @@ mod exported {
             } else {
                 maps::forget_mapping(moved, new);
             }
+            shared::remapped(at, old, moved, new, code);
         }
         moved
     }
@@ -352,6 +416,7 @@ mod exported {
     /// The block that `allocate` gives, made known unless libc's allocator has done so.
     #[inline]
     fn known(size: usize, code: usize, allocate: impl FnOnce() -> usize) -> usize {
+        forked::acts(Act::Allocates, code);
         if !heap::is_on() {
             return allocate();
         }

@@ -23,6 +23,8 @@ pub(super) static REPEATS: Count = Count::new();
 pub(super) static LIVE_THREADS: Count = Count::new();
 /// [`Counts::slots_shared`].
 pub(super) static SLOTS_SHARED: Count = Count::new();
+/// [`Counts::shared_dropped`].
+pub(super) static SHARED_DROPPED: Count = Count::new();
 
 #[repr(align(64))]
 struct OfSlot(AtomicU64);
@@ -71,6 +73,7 @@ fn now() -> Counts {
         repeats: REPEATS.get(),
         live_threads: LIVE_THREADS.get(),
         slots_shared: SLOTS_SHARED.get(),
+        shared_dropped: SHARED_DROPPED.get(),
     }
 }
 

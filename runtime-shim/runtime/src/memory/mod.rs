@@ -49,12 +49,12 @@ mod ranges;
 mod review;
 mod ring;
 mod sample;
+mod shared;
 mod slots;
 mod start;
 mod stored;
 mod sync_var;
 mod thread;
-mod unwind;
 mod variable;
 mod verdict;
 #[cfg(snag_explore)]
@@ -91,7 +91,9 @@ fn enter<R>(otherwise: R, body: impl FnOnce(&mut Thread) -> R) -> R {
 /// The calling thread has recorded an event, with the number `seq`.
 #[inline]
 pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u64, seq: u64) {
-    let counts = kind == Kind::ThreadStart || (Kind::Spawn..Kind::SynchronizesWith).contains(&kind);
+    let counts = kind == Kind::ThreadStart
+        || (Kind::Spawn..Kind::SynchronizesWith).contains(&kind)
+        || (Kind::Fork..Kind::SharedAccess).contains(&kind);
     if !counts || thread::current().is_null() {
         return;
     }
@@ -102,6 +104,7 @@ pub(crate) fn recorded(kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u
             slots::notice_behind_fence(thread);
         }
         thread.seq = seq;
+        thread.syncs += 1;
         thread.history.mark(thread.epoch, seq);
         if orders {
             objects::happened(thread, kind, mode, flags, object, arg);
@@ -175,6 +178,20 @@ pub(crate) fn yields() {
 pub(crate) fn callers(into: &mut [u64]) {
     if !thread::current().is_null() {
         context::current_callers(into);
+    }
+}
+
+/// The calling thread's stack at the code that returns to `pc`; gives its depth.
+pub(crate) fn stack_at(pc: usize, into: &mut [u64]) -> usize {
+    match into.split_first_mut() {
+        None => 0,
+        Some((first, callers)) => {
+            *first = pc as u64;
+            match context::current_callers(callers) {
+                0 => crate::unwind::from(pc, into),
+                count => 1 + count,
+            }
+        }
     }
 }
 

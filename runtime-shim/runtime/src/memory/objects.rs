@@ -283,6 +283,10 @@ pub(super) fn learns(thread: &mut Thread, token: usize) {
 pub(super) fn happened(thread: &mut Thread, kind: Kind, mode: Mode, flags: Flags, object: u32, arg: u64) {
     match kind {
         Kind::Acquire => acquire(object, mode, thread),
+        Kind::Give if object != 0 => release(object, Mode::Shared, thread),
+        Kind::Learn if object != 0 => acquire(object, Mode::Exclusive, thread),
+        // What was done before is not the child's alone, and what comes after is not in the child.
+        Kind::Fork | Kind::Exec | Kind::Signal => slots::advance(thread),
         Kind::Release => release(object, mode, thread),
         Kind::Convert if mode == Mode::Exclusive => acquire(object, mode, thread),
         Kind::Convert => release(object, Mode::Exclusive, thread),

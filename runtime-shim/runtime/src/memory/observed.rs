@@ -12,7 +12,7 @@ use super::place::{self, Place};
 use super::sync_var::Operation;
 use super::thread::Thread;
 use super::variable::{Past, State};
-use super::{block, context, sample, thread, verdict};
+use super::{block, context, sample, thread};
 use crate::recorder::{self, At};
 
 const WEAK: usize = 16;
@@ -210,7 +210,7 @@ pub(super) fn stored(thread: &mut Thread, operation: &Operation, stored: &Stored
     let mut stacks = [[0_u64; MAX_STACK]; 5];
     let [here, there, middle, first, born] = &mut stacks;
     let first_len = before.map_or(0, |(past, _)| past.place.stack(first));
-    let here_len = verdict::current_stack(operation.code, here);
+    let here_len = super::stack_at(operation.code, here);
     let there_len = load.past.place.stack(there);
     let middle_len = between.map_or(0, |(past, _)| past.place.stack(middle));
     let block = block::of(operation.address, born);

@@ -15,7 +15,7 @@ use super::event::{Event, Nature};
 use super::layout::{CELLS, CLEARED, Cell, GRANULE, cells_at, mask_of};
 use super::place::Place;
 use super::thread::{self, Thread};
-use super::{cells, context, sample, verdict};
+use super::{cells, context, sample, shared, verdict};
 
 /// An access to `size` bytes from `start` that may lie in several granules.
 ///
@@ -59,8 +59,11 @@ unsafe fn rest_of_range<const WRITE: bool>(start: usize, size: usize, pc: usize,
         if thread.is_null() || (*thread).ignore != 0 {
             return;
         }
-        if sample::records_all() {
-            record_access(thread, WRITE, start, size, pc);
+        if sample::is_unusual() {
+            if sample::records_all() {
+                record_access(thread, WRITE, start, size, pc);
+            }
+            shared::plain(thread, WRITE, start, size, pc);
         }
         (*thread).range = (start, size);
         log_range::<WRITE>(thread, at, start + size - at, pc, nature);

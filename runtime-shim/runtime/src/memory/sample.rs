@@ -35,6 +35,9 @@ const PAIRS: usize = 1 << 14;
 const TRIES: usize = 8;
 
 static ALL: AtomicBool = AtomicBool::new(false);
+/// Whether some accesses are to be looked at that the slow path would not look at: all, or those to memory
+/// that processes share.
+static UNUSUAL: AtomicBool = AtomicBool::new(false);
 static TABLES: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
 static PAIR_COUNTS: [AtomicU64; PAIRS] = [const { AtomicU64::new(0) }; PAIRS];
 
@@ -51,8 +54,20 @@ pub(super) fn start() {
     // SAFETY: what `getenv` gives, if not null, ends with NUL.
     if !value.is_null() && unsafe { core::ffi::CStr::from_ptr(value) } == c"all" {
         ALL.store(true, Ordering::Relaxed);
+        set_unusual();
     }
     TABLES.store(maps::reserve(TABLES_KEPT * KEYS * size_of::<AtomicU64>()).cast(), Ordering::Release);
+}
+
+/// From now on the slow path looks at what is unusual.
+pub(super) fn set_unusual() {
+    UNUSUAL.store(true, Ordering::Relaxed);
+}
+
+/// Whether the slow path looks at what is unusual.
+#[inline(always)]
+pub(super) fn is_unusual() -> bool {
+    UNUSUAL.load(Ordering::Relaxed)
 }
 
 /// Whether every access is to be recorded.

@@ -26,7 +26,7 @@ use super::verdict::{self, Earlier, Now};
 #[cfg(snag_explore)]
 use super::weak;
 use super::word::Word;
-use super::{access, slots};
+use super::{access, sample, shared, slots};
 
 /// An atomic operation of the program, about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +98,7 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
         Ok(value) => return W::from_bits(value),
         Err(variable) => variable,
     };
+    let begun = if sample::is_unusual() { shared::begins_atomic(operation.address) } else { None };
     let outcome = effect();
     #[cfg(snag_explore)]
     crate::engine::controlled::did(
@@ -105,7 +106,11 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
         outcome.read.map(W::bits),
         outcome.written.map(W::bits),
     );
-    finish(thread, operation, variable, outcome.read.map(W::bits), outcome.written.map(W::bits));
+    let (read, written) = (outcome.read.map(W::bits), outcome.written.map(W::bits));
+    if let Some(begun) = begun {
+        shared::did_atomic(thread, begun, operation, read, written);
+    }
+    finish(thread, operation, variable, read, written);
     outcome.result
 }
 
@@ -115,13 +120,14 @@ const SPINS: u32 = 64;
 
 /// Another thread may run first, unless this one is within an operation that is one to others: the lock of
 /// a crate that the facade speaks for is one step, not the atomics that it is made of. Where it spins,
-/// others are let run.
+/// others are let run. What std does between a thread's code and its thread-local destructors is no step of
+/// its own either: those who wait for the thread's end wait for it in other ways.
 #[cfg(snag_explore)]
 fn before(operation: &Operation) {
     use crate::engine::What;
     // SAFETY: the calling thread's, not null; only it uses it.
     let thread = unsafe { &mut *thread::current() };
-    if thread.busy || thread.ignore != 0 {
+    if thread.busy || thread.ignore != 0 || thread.is_winding_up() {
         return;
     }
     if thread.hushed != 0 {
@@ -237,6 +243,7 @@ fn begin(operation: &Operation) -> Option<(&'static mut Thread, Locked<'static>)
         thread.busy = false;
         return None;
     }
+    thread.syncs += 1;
     let mut variable = variable::lock(operation.address, operation.size);
     let era = slots::era();
     slots::refresh(thread, era);
@@ -547,6 +554,10 @@ pub(super) fn fence(ordering: Ordering) {
         if thread.ignore == 0 {
             slots::refresh(thread, slots::era());
             fenced(thread, ordering);
+            thread.syncs += 1;
+            if sample::is_unusual() {
+                shared::fence(thread, ordering);
+            }
         }
     });
 }

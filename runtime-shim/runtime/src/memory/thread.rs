@@ -21,6 +21,7 @@ use super::history::History;
 use super::layout::Cell;
 use super::observed::Observed;
 use super::sample;
+use super::shared::{LastAtomic, RECENT, Recent};
 
 global_asm!(
     ".pushsection .tbss.snag,\"awT\",@nobits",
@@ -123,6 +124,19 @@ pub(crate) struct Thread {
     pub(super) history: History,
     /// First address and size of the range whose granules it is going through; empty if none.
     pub(super) range: (usize, usize),
+    /// How often it has given something to others or may have learnt from them.
+    pub(super) syncs: u64,
+    /// Its last accesses to memory that processes share.
+    pub(super) shared: [Recent; RECENT],
+    pub(super) last_shared: LastAtomic,
+}
+
+#[cfg(snag_explore)]
+impl Thread {
+    /// Whether its code has ended, and its thread-local destructors have not begun.
+    pub(super) fn is_winding_up(&self) -> bool {
+        matches!(self.phase, Phase::After | Phase::Ending)
+    }
 }
 
 /// Reads one of the thread-local words.

@@ -16,7 +16,7 @@ use super::event::{Event, Nature};
 use super::layout::{self, CELLS, Cell, GRANULE};
 use super::place::{self, Place};
 use super::thread::Thread;
-use super::{block, context, counts, observed, ring, sample, start, sync_var, unwind};
+use super::{block, counts, observed, ring, sample, start, sync_var};
 use crate::recorder::{self, At};
 
 /// An access that the calling thread is making.
@@ -280,7 +280,7 @@ fn write(thread: &Thread, kind: Kind, now: &Now, earlier: &Earlier) {
     let (mut here, mut there, mut born) = ([0; MAX_STACK], [0; MAX_STACK], [0; MAX_STACK]);
     let here_len = match now.past {
         Some(place) => place.stack(&mut here),
-        None => current_stack(now.pc, &mut here),
+        None => super::stack_at(now.pc, &mut here),
     };
     let there_len = earlier.place.stack(&mut there);
     let block = block::of(now.address, &mut born);
@@ -317,14 +317,4 @@ fn write(thread: &Thread, kind: Kind, now: &Now, earlier: &Earlier) {
     let weak = weak.map(|read| read.tell(&mut stored, &mut loaded));
     let payload = memory::conflict(&Conflict { current, previous, block, weak });
     recorder::record_long(kind, Mode::None, At::Code(now.pc), payload.as_slice());
-}
-
-/// The calling thread's stack at the code that returns to `pc`; gives its depth. By its stack of calls
-/// if the program is compiled to keep one, else by unwinding.
-pub(super) fn current_stack(pc: usize, into: &mut [u64; MAX_STACK]) -> usize {
-    into[0] = pc as u64;
-    match context::current_callers(&mut into[1..]) {
-        0 => unwind::from(pc, into),
-        callers => 1 + callers,
-    }
 }

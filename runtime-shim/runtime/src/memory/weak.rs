@@ -18,6 +18,8 @@
 //! Invariant: the newest store is what is in memory. Who goes past the history (a plain write, an atomic that
 //! is not instrumented) begins it anew.
 //!
+//! Bounded, which is told: how often a thread reads the same older store.
+//!
 //! Known misses: stores of the future (load buffering: an execution is an order in which threads take turns,
 //! and no value comes from nowhere); stores older than [`KEPT`]; threads after the first [`THREADS`]; atomics
 //! of 128 bits, and those that share some of their bytes with others.
@@ -37,6 +39,9 @@ use crate::probe;
 
 /// Stores that are kept of an atomic.
 const KEPT: usize = 8;
+/// How often a thread reads a store while there is a newer one: else what looks again and again need not come
+/// to an end.
+const READS: u8 = 3;
 /// Threads that are told apart.
 const THREADS: usize = 32;
 const ATOMICS: usize = 1 << 14;
@@ -56,6 +61,8 @@ struct Store {
     seen: [u16; THREADS],
     /// How often each thread had let others run when it read it last.
     seen_after: [u32; THREADS],
+    /// How often each thread has read it while there was a newer one.
+    reads: [u8; THREADS],
     /// What who acquires it learns.
     clock: Stored,
 }
@@ -100,7 +107,7 @@ fn order() -> &'static mut Order {
 
 /// Whether atomics may read older stores: not within an operation that is one to others.
 pub(super) fn is_on(thread: &Thread) -> bool {
-    controlled::is_weak() && thread.hushed == 0 && (thread.slot as usize) < THREADS
+    controlled::is_weak() && thread.hushed == 0 && !thread.is_winding_up() && (thread.slot as usize) < THREADS
 }
 
 /// What an atomic reads that is not the newest store.
@@ -209,6 +216,7 @@ impl Store {
         (self.value, self.slot, self.epoch, self.is_update, self.turn) = (0, 0, 0, false, 0);
         self.seen = [0; THREADS];
         self.seen_after = [0; THREADS];
+        self.reads = [0; THREADS];
         self.clock.clear();
     }
 }
@@ -227,7 +235,11 @@ pub(super) fn load(thread: &Thread, operation: &Operation, state: &mut State, no
     for at in (floor..=newest).rev() {
         let store = &history.stores[at];
         let was_seen = store.seen[own] != 0 && store.seen_after[own] < order.yields[own];
-        if at == newest || !was_seen {
+        let is_worn = store.reads[own] >= READS;
+        if at != newest && is_worn {
+            controlled::has_bounded();
+        }
+        if at == newest || !(was_seen || is_worn) {
             ways[count] = at;
             count += 1;
         }
@@ -238,6 +250,7 @@ pub(super) fn load(thread: &Thread, operation: &Operation, state: &mut State, no
         store.seen[own] = thread.epoch as u16;
     }
     store.seen_after[own] = order.yields[own];
+    store.reads[own] = store.reads[own].saturating_add(u8::from(at != newest));
     if is_sequential && store.turn == 0 {
         order.turn += 1;
         store.turn = order.turn;

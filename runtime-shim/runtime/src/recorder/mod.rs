@@ -12,6 +12,7 @@
 mod chunk;
 pub mod objects;
 mod process;
+mod shared;
 mod sites;
 pub(crate) mod sys;
 mod threads;
@@ -21,7 +22,13 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use snag_trace::{Flags, Kind, Mode};
 
+pub(crate) use process::{forked, forks, is_of_the_run, is_own_process};
+#[cfg(any(snag_memory, test))]
+pub(crate) use shared::mapping_of;
+pub(crate) use shared::{descriptor, hash};
 pub(crate) use threads::{Created, adopt, created_thread};
+#[cfg(any(snag_memory, test))]
+pub(crate) use threads::{Record, set_repeated, set_shared_size};
 pub use threads::{current_thread, new_thread, nothing_expected, position, thread_begin, thread_panicked};
 
 /// A place in the user's source.
@@ -34,6 +41,8 @@ pub enum At {
     Place(Option<Place>),
     /// In code of any language, at the instruction before this address.
     Code(usize),
+    /// As `Code`, in a function that does this for whoever calls it: its callers are told as well.
+    Called(usize),
 }
 
 const UNKNOWN: u8 = 0;
@@ -112,7 +121,6 @@ pub fn record_at(kind: Kind, mode: Mode, flags: Flags, object: u32, at: At, arg:
 }
 
 /// Records an event of a long kind. Gives its sequence number, 0 if it was not recorded.
-#[cfg(any(snag_memory, test))]
 pub(crate) fn record_long(kind: Kind, mode: Mode, at: At, payload: &[u8]) -> u64 {
     if !on() {
         return 0;
@@ -121,6 +129,26 @@ pub(crate) fn record_long(kind: Kind, mode: Mode, at: At, payload: &[u8]) -> u64
         let site = sites::number_at(local, at);
         local.write(kind, mode, Flags::NONE, 0, site, 0, payload)
     })
+}
+
+/// A number of the run's clock that no record has. 0 while recording is off.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn number() -> u64 {
+    if on() { ticks(1) } else { 0 }
+}
+
+/// Records an access to memory that processes share.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn record_shared(object: u32, payload: &[u8]) -> Record {
+    let mut record = Record::NONE;
+    if on() {
+        threads::with(|local| {
+            let seq = local.write(Kind::SharedAccess, Mode::None, Flags::NONE, object, 0, 0, payload);
+            record = local.last(payload.len());
+            seq
+        });
+    }
+    record
 }
 
 /// An execution ends that was explored and recorded; `is_whole` if the program came to its end.

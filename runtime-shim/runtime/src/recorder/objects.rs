@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use snag_trace::encode::object_new;
 use snag_trace::{Flags, Kind, Mode, ObjectKind};
 
-use super::{At, Place, sites, threads};
+use snag_trace::process::Shared;
+
+use super::{At, Place, shared, sites, threads};
 use crate::probe;
 
 static LAST: AtomicU32 = AtomicU32::new(0);
@@ -25,8 +27,44 @@ fn define_at(number: u32, kind: ObjectKind, birth: u32, address: usize, at: At) 
     let payload = object_new(kind, birth, address as u64);
     threads::with(|local| {
         let site = sites::number_at(local, at);
-        local.write(Kind::ObjectNew, Mode::None, Flags::NONE, number, site, 0, payload.as_slice())
+        local.write(Kind::ObjectNew, Mode::None, Flags::NONE, number, site, 0, payload.as_slice());
+        match shared::of_libc(kind, address) {
+            Some(shared) => say_who(local, number, shared),
+            None => 0,
+        }
     });
+}
+
+fn say_who(local: &threads::Local, number: u32, shared: Shared) -> u64 {
+    let payload = snag_trace::process::shared(&shared);
+    local.write(Kind::ObjectShared, Mode::None, Flags::NONE, number, 0, 0, payload.as_slice())
+}
+
+/// The number of what is the same to all processes, a new one if it is not known yet. 0 if recording is
+/// off or the table full.
+pub(crate) fn by_key_at(kind: ObjectKind, key: Shared, at: At) -> u32 {
+    if !super::on() {
+        return 0;
+    }
+    // No address has its highest bit set.
+    let hash = shared::hash(Shared { device: key.device ^ (kind as u64) << 56, ..key });
+    let address = (hash | 1 << 63) as usize;
+    let Some(slot) = slot(address, true) else { return 0 };
+    let known = slot.number.load(Ordering::Acquire);
+    if known != 0 {
+        return known;
+    }
+    let number = new_number();
+    if let Err(winner) = slot.number.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire) {
+        return winner;
+    }
+    let payload = object_new(kind, 0, 0);
+    threads::with(|local| {
+        let site = sites::number_at(local, at);
+        local.write(Kind::ObjectNew, Mode::None, Flags::NONE, number, site, 0, payload.as_slice());
+        say_who(local, number, key)
+    });
+    number
 }
 
 const SLOTS: usize = 1 << 18;
@@ -107,6 +145,17 @@ pub fn renew_at(kind: ObjectKind, address: usize, at: At) -> u32 {
     slot.number.store(number, Ordering::Release);
     define_at(number, kind, 0, address, at);
     number
+}
+
+/// Memory that processes share is no longer between these addresses: what was known there by its address is
+/// not there.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn forget_between(start: usize, end: usize) {
+    for slot in &TABLE {
+        if (start..end).contains(&slot.address.load(Ordering::Relaxed)) {
+            slot.number.store(0, Ordering::Release);
+        }
+    }
 }
 
 /// The object at `address` ends.

@@ -9,15 +9,19 @@ use snag_trace::layout::{
     CHUNK_SIZE, CLOCK_FILE, CLOCK_MAGIC, CLOCK_SIZE, HEADER_SIZE, MAGIC, RUN_ENV, TRACE_EXTENSION, VERSION,
     clock, header, state,
 };
+use snag_trace::process::{self as births, Birth, How};
 use snag_trace::{Flags, Kind, Mode};
 
 use super::sys::{self, File, O_CREAT, O_EXCL, O_RDWR, OpenError};
-use super::{Clock, OFF, ON, STATE, chunk, sites, threads};
+use super::{At, Clock, OFF, ON, STATE, chunk, shared, sites, threads};
+use crate::kernel;
 
 /// The mapped clock.
 pub(super) static CLOCK: AtomicPtr<Clock> = AtomicPtr::new(null_mut());
 static HEADER: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 static THREAD_END: AtomicU32 = AtomicU32::new(0);
+/// The process that records.
+static OWN: AtomicU32 = AtomicU32::new(0);
 
 /// Largest size of a trace file in bytes.
 const MAX_FILE: u64 = 16 << 30;
@@ -106,7 +110,7 @@ pub(super) fn start() -> bool {
     if let Some(key) = sys::thread_end_key(thread_end) {
         THREAD_END.store(key + 1, Ordering::Release);
     }
-    sys::on_fork_and_exit(in_forked_child, at_exit);
+    sys::on_fork_and_exit(before_fork, in_forked_child, at_exit);
     true
 }
 
@@ -162,7 +166,37 @@ fn map_clock() -> bool {
     let Some(page) = file.map(0, CLOCK_SIZE) else { return false };
     // SAFETY: the page has CLOCK_SIZE bytes and the field is aligned.
     CLOCK.store(unsafe { page.add(clock::SEQ) }.cast(), Ordering::Release);
+    note_standard_streams();
     true
+}
+
+/// The streams that the run was begun with, which the first of its processes notes in the clock page.
+fn standard_streams() -> &'static [AtomicU64; 3] {
+    const BEHIND: usize = clock::STANDARD - clock::SEQ;
+    // SAFETY: the page is mapped for ever and has them there, aligned.
+    unsafe { &*CLOCK.load(Ordering::Acquire).byte_add(BEHIND).cast() }
+}
+
+fn note_standard_streams() {
+    for (descriptor, stream) in (0..).zip(standard_streams()) {
+        let key = shared::descriptor(descriptor).map_or(1, |(_, shared)| shared::hash(shared));
+        // Another process was first, if it fails.
+        let _ = stream.compare_exchange(0, key, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
+/// Whether this is a stream that the run was begun with, so that other programs are at its other end.
+pub(crate) fn is_of_the_run(stream: births::Shared) -> bool {
+    let is_kept = !scratch::is_used();
+    is_kept && standard_streams().iter().any(|there| there.load(Ordering::Relaxed) == shared::hash(stream))
+}
+
+/// Whether the calling process is the one that records: the child of a `vfork` has its parent's memory.
+pub(crate) fn is_own_process() -> bool {
+    const SYS_GETPID: usize = 39;
+    // SAFETY: no arguments, cannot fail.
+    let pid = unsafe { kernel::call(SYS_GETPID, [0; 6]) };
+    pid.cast_unsigned() as u32 == OWN.load(Ordering::Relaxed)
 }
 
 /// Makes `<pid>.trace`, or `<pid>-<n>.trace` where an earlier image of this process has the name.
@@ -191,6 +225,9 @@ fn map_header(file: &File, forked: bool) -> bool {
     }
     let Some(page) = file.map(0, HEADER_SIZE) else { return false };
     let (pid, parent) = sys::process_ids();
+    // A forked child has its parent's memory, and may have outlived it.
+    let before = OWN.swap(pid, Ordering::Relaxed);
+    let parent = if forked { before } else { parent };
     let put = |at: usize, bytes: &[u8]| {
         // SAFETY: the fields lie within the header's page, which nobody else writes yet.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), page.add(at), bytes.len()) };
@@ -311,6 +348,38 @@ fn is_execution() -> bool {
     false
 }
 
+/// The calling thread is about to make a process. [`forked`] must follow in the parent.
+pub(crate) fn forks(how: How, at: At) {
+    if !super::on() || is_execution() {
+        return;
+    }
+    #[cfg(snag_explore)]
+    if let (How::Fork, At::Called(code)) = (how, at) {
+        crate::engine::controlled::forking(code);
+    }
+    let mut stack = [0; snag_trace::memory::MAX_STACK];
+    let depth = match at {
+        At::Code(pc) | At::Called(pc) => sys::keeping_errno(|| sites::stack_at(pc, &mut stack)),
+        At::Place(_) => 0,
+    };
+    let payload = births::birth(&Birth { how, stack: &stack[..depth] });
+    threads::set_fork(super::record_long(Kind::Fork, Mode::None, at, payload.as_slice()));
+}
+
+/// The calling thread has made process `pid`, or has failed to if that is 0.
+pub(crate) fn forked(pid: u32) {
+    if threads::set_fork(0) != 0 {
+        super::record(Kind::Forked, Mode::None, Flags::NONE, 0, None, u64::from(pid));
+    }
+}
+
+/// A fork that nobody has announced: by libc itself.
+extern "C" fn before_fork() {
+    if STATE.load(Ordering::Acquire) == ON && !threads::is_forking() {
+        forks(How::Fork, At::Place(None));
+    }
+}
+
 /// The child of a fork has one thread and the parent's memory: it gets a trace file of its own.
 extern "C" fn in_forked_child() {
     if STATE.load(Ordering::Acquire) != ON || is_execution() {
@@ -327,5 +396,7 @@ extern "C" fn in_forked_child() {
     });
     if STATE.load(Ordering::Acquire) == ON {
         describe();
+        super::record(Kind::ProcessStart, Mode::None, Flags::NONE, 0, None, threads::set_fork(0));
+        crate::forked::begin();
     }
 }

@@ -5,13 +5,16 @@ use core::ffi::{c_char, c_int, c_long, c_void};
 
 use snag_trace::layout::CHUNK_SIZE;
 
+use crate::kernel;
+
 pub(super) const O_RDWR: c_int = 2;
 pub(super) const O_CREAT: c_int = 0o100;
 pub(super) const O_EXCL: c_int = 0o200;
 pub(super) const O_CLOEXEC: c_int = 0o2_000_000;
-const PROT_READ_WRITE: c_int = 1 | 2;
-const MAP_SHARED: c_int = 1;
-const MAP_FAILED: usize = usize::MAX;
+const SYS_MMAP: usize = 9;
+const SYS_MUNMAP: usize = 11;
+const PROT_READ_WRITE: usize = 1 | 2;
+const MAP_SHARED: usize = 1;
 const EEXIST: c_int = 17;
 const RLIMIT_FSIZE: c_int = 1;
 const SYS_GETTID: c_long = 186;
@@ -53,8 +56,6 @@ unsafe extern "C" {
     fn close(descriptor: c_int) -> c_int;
     fn read(descriptor: c_int, buffer: *mut c_void, len: usize) -> isize;
     fn pwrite(descriptor: c_int, buffer: *const c_void, len: usize, offset: i64) -> isize;
-    fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
-    fn munmap(at: *mut c_void, len: usize) -> c_int;
     fn getrlimit(resource: c_int, limit: *mut ResourceLimit) -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
     fn __errno_location() -> *mut c_int;
@@ -138,10 +139,7 @@ impl File {
 
     /// Maps `len` bytes from `offset`, shared and writable.
     pub(super) fn map(&self, offset: usize, len: usize) -> Option<*mut u8> {
-        // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
-        let at =
-            unsafe { mmap(core::ptr::null_mut(), len, PROT_READ_WRITE, MAP_SHARED, self.0, offset as i64) };
-        (at as usize != MAP_FAILED).then_some(at.cast())
+        mapping(len, MAP_SHARED, self.0 as usize, offset)
     }
 
     /// Reads up to `buffer.len()` bytes.
@@ -161,12 +159,17 @@ impl Drop for File {
 
 /// Maps `len` zero bytes of this process's own.
 pub(super) fn map_anonymous(len: usize) -> Option<*mut u8> {
-    const MAP_PRIVATE: c_int = 2;
-    const MAP_ANONYMOUS: c_int = 0x20;
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const MAP_PRIVATE: usize = 2;
+    const MAP_ANONYMOUS: usize = 0x20;
+    mapping(len, MAP_PRIVATE | MAP_ANONYMOUS, usize::MAX, 0)
+}
+
+/// A new mapping, by the kernel itself: libc's functions may be ours, which take it for the program's.
+fn mapping(len: usize, flags: usize, file: usize, offset: usize) -> Option<*mut u8> {
     // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
-    let at = unsafe { mmap(core::ptr::null_mut(), len, PROT_READ_WRITE, flags, -1, 0) };
-    (at as usize != MAP_FAILED).then_some(at.cast())
+    let at = unsafe { kernel::call(SYS_MMAP, [0, len, PROT_READ_WRITE, flags, file, offset]) };
+    let is_error = (-4095..0).contains(&at);
+    (!is_error).then(|| core::ptr::with_exposed_provenance_mut(at.cast_unsigned()))
 }
 
 /// Unmaps what [`File::map`] gave.
@@ -175,7 +178,7 @@ pub(super) fn map_anonymous(len: usize) -> Option<*mut u8> {
 /// `at..at + len` is a mapping of [`File::map`] that nothing refers to any more.
 pub(super) unsafe fn unmap(at: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
-    unsafe { munmap(at.cast(), len) };
+    unsafe { kernel::call(SYS_MUNMAP, [at.expose_provenance(), len, 0, 0, 0, 0]) };
 }
 
 /// The value of the environment variable `name` (NUL-terminated), copied into `buffer` with its
@@ -256,11 +259,11 @@ pub(super) fn arm_thread_end(key: u32, round: usize) {
     unsafe { pthread_setspecific(key, core::ptr::without_provenance(round)) };
 }
 
-/// Registers handlers for a fork's child and for a normal exit.
-pub(super) fn on_fork_and_exit(child: extern "C" fn(), exit: extern "C" fn()) {
-    // SAFETY: both are plain functions that live for ever.
+/// Registers handlers for before a fork, for its child, and for a normal exit.
+pub(super) fn on_fork_and_exit(before: extern "C" fn(), child: extern "C" fn(), exit: extern "C" fn()) {
+    // SAFETY: they are plain functions that live for ever.
     unsafe {
-        pthread_atfork(None, None, Some(child));
+        pthread_atfork(Some(before), None, Some(child));
         atexit(exit);
     }
 }

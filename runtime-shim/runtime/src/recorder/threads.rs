@@ -34,6 +34,8 @@ pub(super) struct Local {
     expected: Cell<u32>,
     /// Who created the thread, if it says nothing about itself.
     origin: Cell<Origin>,
+    /// Number of its `Fork` while it forks, else 0.
+    fork: Cell<u64>,
 }
 
 /// What is known of a thread before it says anything; number 0 if nothing is.
@@ -65,6 +67,7 @@ std::thread_local! {
             panicked: Cell::new(false),
             expected: Cell::new(0),
             origin: Cell::new(Origin { number: 0, parent: 0, code: 0, inherited: [0; 2] }),
+            fork: Cell::new(0),
         }
     };
 }
@@ -109,6 +112,57 @@ pub fn new_thread() -> u32 {
 /// The thread of [`new_thread`] was created, or will not be.
 pub fn nothing_expected() {
     LOCAL.with(|local| local.expected.set(0));
+}
+
+/// A record that its thread may still change.
+#[cfg(any(snag_memory, test))]
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(crate) struct Record(*mut u8);
+
+#[cfg(any(snag_memory, test))]
+impl Record {
+    /// None.
+    pub(crate) const NONE: Record = Record(null_mut());
+
+    /// Where it is, while its chunk is still the calling thread's.
+    fn get(self, local: &Local) -> Option<*mut u8> {
+        let start = local.start.get().addr();
+        let is_there = !self.0.is_null() && (start..start + CHUNK_SIZE).contains(&self.0.addr());
+        is_there.then_some(self.0)
+    }
+}
+
+/// Sets the size of a shared access of the calling thread; false if its record is out of reach.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn set_shared_size(record: Record, size: u32) -> bool {
+    let at = LOCAL.with(|local| record.get(local));
+    let Some(at) = at else { return false };
+    let at = at.wrapping_add(RECORD_SIZE + snag_trace::memory::SHARED_SIZE_AT);
+    // SAFETY: within the record, in the calling thread's mapped chunk, and aligned.
+    unsafe { AtomicU32::from_ptr(at.cast()) }.store(size, Ordering::Relaxed);
+    true
+}
+
+/// Says of a record of the calling thread that the same was repeated; false if it is out of reach.
+#[cfg(any(snag_memory, test))]
+pub(crate) fn set_repeated(record: Record) -> bool {
+    let at = LOCAL.with(|local| record.get(local));
+    let Some(at) = at else { return false };
+    // SAFETY: the record's first word, in the calling thread's mapped chunk, and aligned.
+    let word = unsafe { AtomicU64::from_ptr(at.cast()) };
+    word.fetch_or(u64::from(Flags::TRY.0) << 60, Ordering::Relaxed);
+    true
+}
+
+/// Number of the calling thread's `Fork` from now on, 0 when it forks no more; gives the one before.
+pub(super) fn set_fork(seq: u64) -> u64 {
+    LOCAL.with(|local| local.fork.replace(seq))
+}
+
+/// Whether the calling thread has said that it forks.
+pub(super) fn is_forking() -> bool {
+    LOCAL.with(|local| local.fork.get() != 0)
 }
 
 fn reserve() -> u32 {
@@ -325,6 +379,12 @@ impl Local {
         #[cfg(any(snag_memory, test))]
         crate::memory::recorded(kind, mode, flags, object, arg, seq);
         seq
+    }
+
+    /// The record that was written last, which has a payload of this length.
+    #[cfg(any(snag_memory, test))]
+    pub(super) fn last(&self, payload: usize) -> Record {
+        Record(self.next.get().wrapping_sub(RECORD_SIZE + payload.next_multiple_of(8)))
     }
 
     /// The number of the record at `at`. Who gets hold of a lock most often accesses at once what it protects:

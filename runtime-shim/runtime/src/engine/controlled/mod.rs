@@ -138,6 +138,21 @@ pub(crate) fn join(handle: usize) {
     }
 }
 
+/// What the calling task's thread was begun for is done.
+pub(crate) fn code_has_ended() {
+    if let Some(me) = me() {
+        State::get().code_has_ended(me);
+    }
+}
+
+/// What an atomic may read was bounded.
+#[cfg(snag_memory)]
+pub(crate) fn has_bounded() {
+    if me().is_some() {
+        serve::strategies().has_bounded();
+    }
+}
+
 /// The calling task has this number with the recorder.
 pub(crate) fn is_number(number: u32) {
     if let Some(me) = me() {
@@ -206,9 +221,9 @@ pub(crate) fn exiting() {
     }
 }
 
-/// The process is about to fork.
-pub(crate) fn forking() {
+/// The process is about to fork, in the code at `code` (0 if that is not known), which ends the execution.
+pub(crate) fn forking(code: usize) {
     if me().is_some() {
-        State::get().forking();
+        State::get().forking(if code == 0 { 0 } else { super::in_code(code) });
     }
 }

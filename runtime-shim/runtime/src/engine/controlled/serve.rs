@@ -292,7 +292,7 @@ pub(crate) fn forks() -> bool {
 
 extern "C" fn before_fork() {
     if !forks() {
-        super::forking();
+        super::forking(0);
     }
 }
 

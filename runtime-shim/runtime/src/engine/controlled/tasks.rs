@@ -83,6 +83,10 @@ struct Task {
     handle: usize,
     /// The recorder's number of it.
     number: u32,
+    /// What it was begun for is done.
+    done: bool,
+    /// It has waited since its last point: what it does next is what it waited for.
+    has_waited: bool,
     /// How often it has looked for something, or let others run, since change number `polled_after`.
     polls: u32,
     polled_after: u64,
@@ -110,6 +114,8 @@ impl Task {
             operation: Operation::UNKNOWN,
             handle: 0,
             number: 0,
+            done: false,
+            has_waited: false,
             polls: 0,
             polled_after: 0,
             looks: 0,
@@ -218,6 +224,7 @@ impl State {
         let operation = Operation { spot: spot(operation.place as u64, caller), ..operation };
         let state = State::get();
         state.tasks[me].operation = operation;
+        state.tasks[me].has_waited = false;
         state.tasks[me].polls(&operation, state.changes);
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);
@@ -316,6 +323,7 @@ impl State {
                 && invents(flags::EARLY_TIMEOUTS, EARLY),
             may_be_spurious: task.may_be_spurious && invents(flags::SPURIOUS_WAKES, SPURIOUS),
         };
+        task.has_waited = true;
         task.status = Status::Waiting;
     }
 
@@ -381,6 +389,11 @@ impl State {
 
     fn key_of_end(&self, task: usize) -> usize {
         (&raw const self.tasks[task]).addr()
+    }
+
+    /// What the task was begun for is done.
+    pub(super) fn code_has_ended(&mut self, me: usize) {
+        self.tasks[me].done = true;
     }
 
     /// The task's number with the recorder.
@@ -567,7 +580,12 @@ impl State {
                 };
                 runnable += usize::from(how == How::Run);
                 polling += usize::from(how == How::Run && state.is_polling(self.changes));
-                self.candidates[found] = Candidate { task, how, operation: state.operation };
+                let operation = if state.has_waited {
+                    Operation { object: state.wait.address, writes: true, ..state.operation }
+                } else {
+                    state.operation
+                };
+                self.candidates[found] = Candidate { task, how, operation };
                 found += 1;
             }
             if next_moment == u64::MAX {
@@ -629,13 +647,15 @@ impl State {
         self.end(Ending::StepBound, 3);
     }
 
-    pub(super) fn forking(&mut self) {
+    pub(super) fn forking(&mut self, place: usize) {
+        serve::say_where(place);
         self.end(Ending::Forked, 4);
     }
 
     /// Writes down what there is to say of the execution so far.
     fn report(&self) {
-        let left = self.tasks[..self.count].iter().filter(|task| task.status != Status::Ended).count();
+        let left =
+            self.tasks[..self.count].iter().filter(|task| !task.done && task.status != Status::Ended).count();
         serve::report(&serve::Account {
             tasks: self.count,
             left,

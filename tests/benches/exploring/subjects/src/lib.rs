@@ -1,11 +1,16 @@
-//! Five small tests, over std or, with the feature `shuttle`, over shuttle's stand-ins for it.
+//! Five small tests, over std or, with the feature `shuttle` or `loom`, over stand-ins for it.
 
 #[cfg(feature = "shuttle")]
 use shuttle::{
     sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicUsize, mpsc::channel},
     thread,
 };
-#[cfg(not(feature = "shuttle"))]
+#[cfg(feature = "loom")]
+use loom::{
+    sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicUsize, mpsc::channel},
+    thread,
+};
+#[cfg(not(any(feature = "shuttle", feature = "loom")))]
 use std::{
     sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicUsize, mpsc::channel},
     thread,
@@ -65,7 +70,7 @@ pub fn rwlock() {
     assert!(other.join().unwrap() >= 1);
 }
 
-#[cfg(all(test, not(feature = "shuttle")))]
+#[cfg(all(test, not(any(feature = "shuttle", feature = "loom"))))]
 mod tests {
     #[test]
     fn mutex() {

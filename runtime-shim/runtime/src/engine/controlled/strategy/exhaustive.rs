@@ -106,7 +106,7 @@ pub(super) struct Exhaustive {
     taken: usize,
     execution: u64,
     preemptions: u16,
-    /// Whether there was a schedule that the bound on preemptions excludes.
+    /// Whether there was an execution that a bound excludes.
     is_bounded: bool,
     /// Whose next operations need not be tried now.
     asleep: Set,
@@ -153,9 +153,15 @@ impl Exhaustive {
         self.is_bounded = false;
     }
 
-    /// Whether the bound on preemptions has excluded something.
+    /// Whether a bound has excluded something.
     pub(super) fn is_bounded(&self) -> bool {
         self.is_bounded
+    }
+
+    /// Something else was bounded.
+    #[cfg(snag_memory)]
+    pub(super) fn has_bounded(&mut self) {
+        self.is_bounded = true;
     }
 
     /// Whether there may be so many threads.

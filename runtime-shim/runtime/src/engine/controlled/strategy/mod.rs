@@ -256,6 +256,12 @@ impl Strategies {
         self.exhaustive.is_bounded()
     }
 
+    /// A bound has excluded something.
+    #[cfg(snag_memory)]
+    pub(super) fn has_bounded(&mut self) {
+        self.exhaustive.has_bounded();
+    }
+
     /// Thread `one` has made thread `other` go on.
     pub(super) fn orders(&mut self, one: usize, other: usize) {
         if self.is_exhaustive() {

@@ -43,7 +43,7 @@ extern "C" fn step(context: *mut Context, walk: *mut c_void) -> c_int {
 /// Writes the code addresses of the calling thread's stack, from the one that returns to `pc`; gives how
 /// many there are. If `pc` is not on the stack, it alone is written.
 #[inline(never)]
-pub(super) fn from(pc: usize, into: &mut [u64]) -> usize {
+pub(crate) fn from(pc: usize, into: &mut [u64]) -> usize {
     let mut walk = Walk { pc, into, depth: 0 };
     // SAFETY: `step` takes the walk, which lives on.
     unsafe { _Unwind_Backtrace(step, (&raw mut walk).cast()) };
