@@ -28,6 +28,24 @@ pub struct ThreadRef {
     pub process: u32,
 }
 
+/// A process as a report names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessRef {
+    /// Its number within the run, from 0 in order of birth.
+    pub process: u32,
+    /// Its process id.
+    pub pid: u32,
+    /// How it was made: `forked`, `spawned`, or `exec` by what was another program before; nothing if that
+    /// was not seen.
+    pub how: Option<String>,
+    /// Number of the process that made it.
+    pub parent: Option<u32>,
+    /// Where that was done.
+    pub place: Option<Place>,
+    /// Its command line, of which the program's folder is left out.
+    pub command: String,
+}
+
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
@@ -170,6 +188,9 @@ pub struct Finding {
     pub count: u64,
     /// The threads of both sides.
     pub threads: Vec<ThreadRef>,
+    /// The processes of these threads, where the program was more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessRef>,
     /// The objects.
     pub objects: Vec<ObjectRef>,
     /// All places, both sides; the first is the one to open.

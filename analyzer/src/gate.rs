@@ -118,6 +118,7 @@ mod tests {
             locations: Vec::new(),
             witness: Vec::new(),
             notes: Vec::new(),
+            processes: Vec::new(),
             schedule: None,
         }
     }

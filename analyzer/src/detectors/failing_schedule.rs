@@ -74,6 +74,7 @@ pub(super) fn finding(
         locations: location.into_iter().collect(),
         witness: Vec::new(),
         notes: if more.is_empty() { Vec::new() } else { vec![more.join("; ")] },
+        processes: Vec::new(),
         schedule: None,
     }
 }

@@ -1,9 +1,8 @@
 //! Forks: which process came of which, who lived in the parent meanwhile, and what the child did.
 //!
-//! A fork copies the calling thread alone. It happens after the parent's [`Kind::Fork`] and before the
-//! child's [`Kind::ProcessStart`], which names it, so:
-//! * who held a lock before the one and after the other held it in between;
-//! * a thread that began before the one, and had neither ended nor been joined before the other, lived.
+//! A fork copies the calling thread alone. It happens after the parent's [`Kind::Fork`], and before both its
+//! [`Kind::Forked`] and the child's [`Kind::ProcessStart`], which names the `Fork`. So a thread that began before
+//! the first, and had neither ended nor been joined before the others, lived.
 //!
 //! Handlers of `pthread_atfork` run in the forking thread between the `Fork` and its `Forked`: a lock that
 //! it takes there is one that nobody else holds at the fork.
@@ -93,7 +92,8 @@ impl<'a> Forks<'a> {
     #[must_use]
     pub fn others_alive(&self, fork: &Fork) -> Vec<ThreadId> {
         let (mut begun, mut gone) = (BTreeSet::new(), BTreeSet::from([fork.thread]));
-        for (index, event) in (0_u32..).zip(&self.execution.events[..fork.start as usize]) {
+        let until = fork.made.map_or(fork.start, |made| made.min(fork.start));
+        for (index, event) in (0_u32..).zip(&self.execution.events[..until as usize]) {
             if self.execution.thread(event.thread).process != self.parent(fork) {
                 continue;
             }
@@ -219,6 +219,13 @@ mod tests {
             .map(|thread: ThreadId| execution.thread(thread).number)
             .collect();
         assert_eq!(alive, [2]);
+    }
+
+    #[test]
+    fn a_thread_that_ends_before_the_child_begins_but_after_the_fork_lived() {
+        let execution = execution("2 park\n1 fork\n1 forked 101\n2 end\n1 join 2\n101 begins 2");
+        let forks = Forks::of(&execution);
+        assert_eq!(forks.others_alive(&forks.all[0]).len(), 1);
     }
 
     #[test]

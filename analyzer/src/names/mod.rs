@@ -143,7 +143,9 @@ impl<'a> SourceNames<'a> {
     /// The best name that one of the places of use gives.
     fn used_as(&self, places: &[Place], kind: ObjectKind) -> Option<Use> {
         let uses = places.iter().filter_map(|place| uses::find(&*self.file(&place.file)?, position(place)));
-        let fitting = uses.filter(|found| suits(found, kind));
+        // What a stream is handed to says little of it.
+        let is_stream = matches!(kind, ObjectKind::Pipe | ObjectKind::Socket | ObjectKind::EventDescriptor);
+        let fitting = uses.filter(|found| suits(found, kind) && !(is_stream && found.rank == Rank::Call));
         fitting.min_by(|one, other| (one.rank, &one.name).cmp(&(other.rank, &other.name)))
     }
 
@@ -207,7 +209,16 @@ fn suits(found: &Use, kind: ObjectKind) -> bool {
 fn sites_of_use(execution: &Execution) -> Vec<Vec<(u32, u32)>> {
     let mut uses: Vec<Vec<(u32, u32)>> = vec![Vec::new(); execution.objects.len()];
     for event in &execution.events {
-        let names_it = !matches!(event.kind, Kind::Release | Kind::Read | Kind::Write | Kind::ObjectEnd);
+        let names_it = !matches!(
+            event.kind,
+            Kind::Release
+                | Kind::Read
+                | Kind::Write
+                | Kind::ObjectEnd
+                | Kind::StreamClose
+                | Kind::StreamWritten
+                | Kind::Learn
+        );
         if !names_it || event.object.is_none() || event.site.is_none() {
             continue;
         }

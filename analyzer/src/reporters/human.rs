@@ -12,7 +12,7 @@ use miette::{
 use miette::{ThemeCharacters, ThemeStyles};
 use textwrap::{WordSeparator, WordSplitter};
 
-use crate::finding::{Certainty, Finding, Location, MemoryStats, Place, Report};
+use crate::finding::{Certainty, Finding, Location, MemoryStats, Place, ProcessRef, Report};
 use crate::reporters::snippet::Snippets;
 use crate::reporters::{Reporter, Style, certainty_word};
 use crate::sources::Sources;
@@ -76,6 +76,9 @@ impl Output<'_> {
         }
         for who in threads_to_tell_apart(finding) {
             self.section("  ", "thread", &who);
+        }
+        for process in &finding.processes {
+            self.section("  ", "process", &who_it_is(process));
         }
         for note in &finding.notes {
             self.section("  ", "note", note);
@@ -290,6 +293,28 @@ fn births(finding: &Finding) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
+/// A process by its number, its number to the system, how it was made, and its command.
+fn who_it_is(process: &ProcessRef) -> String {
+    let ProcessRef { process, pid, how, parent, place, command } = process;
+    let mut text = format!("{process} is pid {pid}");
+    if let Some(how) = how {
+        text += &match how.as_str() {
+            "exec" => ", another program before".to_owned(),
+            how => format!(", {how}"),
+        };
+        if let Some(parent) = parent.filter(|_| how != "exec") {
+            text += &format!(" by process {parent}");
+        }
+        if let Some(place) = place {
+            text += &format!(" at {}", at(place));
+        }
+    }
+    if !command.is_empty() {
+        text += &format!(": `{command}`");
+    }
+    text
+}
+
 /// Threads by number, where names alone could be mistaken: several processes, or one name twice.
 fn threads_to_tell_apart(finding: &Finding) -> Vec<String> {
     let threads = &finding.threads;
@@ -477,5 +502,25 @@ mod tests {
         report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, memory: None };
         let text = render(&report, &WIDE);
         assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
+    }
+
+    #[test]
+    fn a_process_is_told_by_its_numbers_its_making_and_its_command() {
+        let forked = ProcessRef {
+            process: 1,
+            pid: 4711,
+            how: Some("forked".to_owned()),
+            parent: Some(0),
+            place: Some(Place { file: "src/main.rs".to_owned(), line: 3, column: 5 }),
+            command: "server --fast".to_owned(),
+        };
+        assert_eq!(
+            who_it_is(&forked),
+            "1 is pid 4711, forked by process 0 at src/main.rs:3:5: `server --fast`"
+        );
+        let first = ProcessRef { process: 0, how: None, parent: None, place: None, ..forked.clone() };
+        assert_eq!(who_it_is(&first), "0 is pid 4711: `server --fast`");
+        let image = ProcessRef { how: Some("exec".to_owned()), place: None, ..forked };
+        assert_eq!(who_it_is(&image), "1 is pid 4711, another program before: `server --fast`");
     }
 }

@@ -153,6 +153,7 @@ fn other() {
             ],
             witness: vec![step(0, "acquires `LEFT`", 6, 21), step(1, "acquires `RIGHT`", 16, 23)],
             notes: vec!["seen in one order only".to_owned()],
+            processes: Vec::new(),
             schedule: None,
         }
     }

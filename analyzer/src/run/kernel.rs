@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// A thread as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +169,16 @@ impl ProcessHandle {
         Some(ProcessHandle(unsafe { OwnedFd::from_raw_fd(descriptor) }))
     }
 
+    /// Another descriptor, of ours, for what the process has open under this number.
+    #[must_use]
+    pub fn descriptor(&self, number: u32) -> Option<OwnedFd> {
+        // SAFETY: the call takes three integers, of which the first is a pidfd.
+        let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) };
+        let copy = i32::try_from(copy).ok().filter(|copy| *copy >= 0)?;
+        // SAFETY: the kernel has just given this descriptor to us.
+        Some(unsafe { OwnedFd::from_raw_fd(copy) })
+    }
+
     /// Kills it; false if it is gone or belongs to somebody else.
     #[must_use]
     pub fn kill(&self) -> bool {
@@ -178,6 +189,14 @@ impl ProcessHandle {
     #[must_use]
     pub fn stop(&self) -> bool {
         self.signal(libc::SIGSTOP)
+    }
+
+    /// Waits until it has ended, for so long at most.
+    pub fn wait(&self, at_most: Duration) {
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let time = libc::c_int::try_from(at_most.as_millis()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: one valid `pollfd`.
+        unsafe { libc::poll(&raw mut poll, 1, time) };
     }
 
     fn signal(&self, signal: libc::c_int) -> bool {
@@ -208,7 +227,7 @@ mod tests {
     fn sleeps_soon(child: &std::process::Child, untimed: bool) -> bool {
         let pid = child.id();
         (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
             system_call(pid, pid).is_some() && sleeps_untimed(pid, pid) == untimed
         })
     }

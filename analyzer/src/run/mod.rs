@@ -7,5 +7,6 @@ pub mod launch;
 pub mod load;
 pub mod meta;
 pub mod signals;
+pub mod sockets;
 pub mod waits;
 pub mod watch;

@@ -5,7 +5,7 @@
 //! gives nothing). So processes that all sleep, and whose wakers are all among them, sleep for ever:
 //! nothing of them can change while none of them runs.
 //!
-//! Known misses: sockets, terminals, files, signals and whatever else may be ended by somebody who is not
+//! Known misses: sockets other than connected Unix ones, terminals, files, signals and whatever else may be ended by somebody who is not
 //! to be seen; waits with a limit in time; a descriptor that is on its way through a socket.
 
 use std::cell::OnceCell;
@@ -15,6 +15,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use crate::run::kernel::{self, KernelThread};
 use crate::run::meta::{Awaited, KernelWait, Waker};
+use crate::run::sockets;
 
 /// A file that may be open in several processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Everyone {
     opens: OnceCell<Vec<Open>>,
+    /// Of connected Unix sockets, the other end.
+    peers: OnceCell<BTreeMap<u64, u64>>,
     parents: OnceCell<BTreeMap<u32, u32>>,
     maps: OnceCell<Vec<(u32, Vec<Mapping>)>>,
 }
@@ -80,10 +83,10 @@ impl Everyone {
         };
         match number {
             libc::SYS_futex => wait(Awaited::Futex, None, self.futex_wakers(pid, arguments)?),
-            libc::SYS_read | libc::SYS_readv => {
+            libc::SYS_read | libc::SYS_readv | libc::SYS_recvfrom | libc::SYS_recvmsg => {
                 wait(Awaited::Input, descriptor, self.input_wakers(pid, descriptor?)?)
             }
-            libc::SYS_write | libc::SYS_writev => {
+            libc::SYS_write | libc::SYS_writev | libc::SYS_sendto | libc::SYS_sendmsg => {
                 wait(Awaited::Output, descriptor, self.output_wakers(pid, descriptor?)?)
             }
             libc::SYS_wait4 => {
@@ -130,17 +133,35 @@ impl Everyone {
         self.opens.get_or_init(|| kernel::all_processes().into_iter().flat_map(opens_of).collect())
     }
 
-    /// Who can put bytes into what this descriptor reads, or end them: nothing if it is no pipe and no
-    /// event descriptor.
+    /// Who can put bytes into what this descriptor reads, or end them: nothing if it is no pipe, no
+    /// connected socket and no event descriptor.
     fn input_wakers(&self, pid: u32, descriptor: u32) -> Option<Vec<Waker>> {
+        if let Some(wakers) = self.socket_wakers(pid, descriptor) {
+            return Some(wakers);
+        }
         let file = one_way(pid, descriptor)?;
         Some(self.wakers(|open| open.file == file && open.writes))
     }
 
     /// Who can make room in what this descriptor writes to, or end it.
     fn output_wakers(&self, pid: u32, descriptor: u32) -> Option<Vec<Waker>> {
+        if let Some(wakers) = self.socket_wakers(pid, descriptor) {
+            return Some(wakers);
+        }
         let file = one_way(pid, descriptor)?;
         Some(self.wakers(|open| open.file == file && open.reads))
+    }
+
+    /// Who has an end of this connection open: each of them could shut it down. Nothing if it is no Unix
+    /// socket that is connected, or waits for it end with time.
+    fn socket_wakers(&self, pid: u32, descriptor: u32) -> Option<Vec<Waker>> {
+        let metadata = fs::metadata(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+        if metadata.mode() & libc::S_IFMT != libc::S_IFSOCK {
+            return None;
+        }
+        let peer = *self.peers.get_or_init(sockets::peers).get(&metadata.ino())?;
+        let ends = [metadata.ino(), peer].map(|inode| FileId::Inode(metadata.dev(), inode));
+        (!sockets::has_time_limit(pid, descriptor)).then(|| self.wakers(|open| ends.contains(&open.file)))
     }
 
     /// Who has the file open, and so may lock it.
@@ -293,6 +314,23 @@ mod tests {
         cat.kill().unwrap();
         cat.wait().unwrap();
         assert!(fill.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn who_reads_a_socket_waits_for_all_who_have_an_end_of_it() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let theirs = Stdio::from(std::os::fd::OwnedFd::from(theirs));
+        let mut cat = Command::new("cat").stdin(theirs).stdout(Stdio::null()).spawn().unwrap();
+        if sockets::peers().is_empty() {
+            eprintln!("the kernel does not tell");
+        } else {
+            let waits = waits_soon(cat.id());
+            assert_eq!((waits[0].awaited, waits[0].descriptor), (Awaited::Input, Some(0)));
+            let pids = [cat.id(), std::process::id()];
+            assert!(pids.iter().all(|pid| waits[0].wakers.iter().any(|waker| waker.pid == *pid)));
+        }
+        drop(ours);
+        cat.wait().unwrap();
     }
 
     #[test]

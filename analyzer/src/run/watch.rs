@@ -36,6 +36,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Who could wake a process is asked anew after so long, if it sleeps on: others may have closed what
 /// they had open.
 const STALE: Duration = Duration::from_secs(2);
+/// What is killed is gone after so long.
+const DYING: Duration = Duration::from_secs(5);
 /// So many processes above one are looked at.
 const DEEPEST: usize = 64;
 
@@ -181,6 +183,9 @@ impl Watcher {
                 let waits = process.waits().cloned().unwrap_or_default();
                 self.ended.push(StuckProcess { pid: process.pid, seq, waits });
             }
+        }
+        for (_, handle) in &stopped {
+            handle.wait(DYING);
         }
     }
 

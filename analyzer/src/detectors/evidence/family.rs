@@ -49,8 +49,11 @@ pub fn report(
             case.note(label);
         }
     }
-    for wait in &told {
-        tell_ends(&mut case, execution, wait);
+    // Where one side waits for the other's first word, both have what they need.
+    if !is_deadlock || told.iter().any(|wait| wait.wait.awaited != Awaited::Input) {
+        for wait in &told {
+            tell_ends(&mut case, execution, wait);
+        }
     }
     let all: Vec<String> = told
         .iter()
@@ -80,7 +83,8 @@ fn who(case: &Case<'_>, execution: &Execution, wait: &FamilyWait) -> String {
 fn what(case: &Case<'_>, execution: &Execution, wait: &FamilyWait) -> String {
     let object = object(wait);
     let own = wait.wakers.iter().all(|&waker| waker == wait.process);
-    let others: Vec<String> = wait.wakers.iter().map(|&waker| process_name(execution, waker)).collect();
+    let others = wait.wakers.iter().filter(|&&waker| own || waker != wait.process);
+    let others: Vec<String> = others.map(|&waker| process_name(execution, waker)).collect();
     let others = Case::list(&others);
     let through = match (object.is_none(), wait.wait.descriptor) {
         (false, _) => case.object(object),

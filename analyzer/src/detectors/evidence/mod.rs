@@ -8,9 +8,12 @@ pub mod family;
 pub mod memory;
 mod steps;
 
-use snag_trace::{Mode, ObjectKind};
+use std::collections::BTreeSet;
 
-use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, Step, ThreadRef};
+use snag_trace::process::How;
+use snag_trace::{Kind, Mode, ObjectKind};
+
+use crate::finding::{Certainty, Finding, Held, Location, ObjectRef, Place, ProcessRef, Step, ThreadRef};
 use crate::model::execution::{Execution, ObjectId, SiteId, ThreadId};
 use crate::model::names::Names;
 use crate::model::sections::Section;
@@ -195,6 +198,40 @@ impl<'a> Case<'a> {
         self.notes.push(note);
     }
 
+    /// The processes of its threads, if the program was more than one.
+    fn processes(&self) -> Vec<ProcessRef> {
+        if self.execution.processes.len() < 2 {
+            return Vec::new();
+        }
+        let processes: BTreeSet<u32> =
+            self.threads.iter().map(|(thread, _)| self.execution.thread(*thread).process).collect();
+        processes.into_iter().map(|process| self.process_ref(process)).collect()
+    }
+
+    fn process_ref(&self, process: u32) -> ProcessRef {
+        let known = &self.execution.processes[process as usize];
+        let made_by = known.made_by.map(|event| &self.execution.events[event as usize]);
+        let how = match (made_by.map(|event| event.kind), known.how) {
+            (Some(Kind::Exec), _) => Some("exec"),
+            (_, Some(How::Fork | How::Vfork)) => Some("forked"),
+            (_, Some(How::Spawn)) => Some("spawned"),
+            (_, None) => None,
+        };
+        let numbered = |process: u32| self.execution.earlier_processes + process;
+        let command = known.definitions.command_line.iter().enumerate().map(|(at, word)| {
+            let name = word.rsplit('/').next().filter(|_| at == 0);
+            name.unwrap_or(word).to_owned()
+        });
+        ProcessRef {
+            process: numbered(process),
+            pid: known.definitions.pid,
+            how: how.map(str::to_owned),
+            parent: how.and(known.parent).map(numbered),
+            place: made_by.and_then(|event| self.place(event.site)),
+            command: command.collect::<Vec<_>>().join(" "),
+        }
+    }
+
     /// The finding.
     #[must_use]
     pub fn finding(self, rule: &str, certainty: Certainty, message: String, help: &str) -> Finding {
@@ -204,6 +241,7 @@ impl<'a> Case<'a> {
             message,
             help: help.to_owned(),
             count: 1,
+            processes: self.processes(),
             threads: self.threads.into_iter().map(|(_, thread)| thread).collect(),
             objects: self.objects.into_iter().map(|(_, object)| object).collect(),
             locations: self.locations,

@@ -16,20 +16,32 @@ use crate::recorder::{At, descriptor, record_at};
 /// Whether the process has locked a file: else closing one hands nothing on.
 static USED: AtomicBool = AtomicBool::new(false);
 
+const LOCK_NB: c_int = 4;
 const LOCK_UN: c_int = 8;
 const F_SETLK: c_int = 6;
 const F_SETLKW: c_int = 7;
 const F_OFD_SETLK: c_int = 37;
 const F_OFD_SETLKW: c_int = 38;
 const F_UNLCK: i16 = 2;
-const F_ULOCK: c_int = 0;
+const F_LOCK: c_int = 1;
+const F_TLOCK: c_int = 2;
 const REGULAR: u32 = 0o100_000;
 
 fn note(kind: Kind, lock: ObjectKind, file: c_int, caller: usize) {
+    note_at(kind, Mode::None, lock, file, At::Code(caller));
+}
+
+fn note_at(kind: Kind, mode: Mode, lock: ObjectKind, file: c_int, at: At) {
     if let Some((_, shared)) = descriptor(file) {
-        let at = At::Code(caller);
         let object = by_key_at(lock, shared, at);
-        record_at(kind, Mode::None, Flags::NONE, object, at, 0);
+        record_at(kind, mode, Flags::NONE, object, at, 0);
+    }
+}
+
+/// The calling thread may have to wait for a lock: where, if it comes to that.
+fn requests(waits: bool, lock: ObjectKind, file: c_int, caller: usize) {
+    if waits {
+        note_at(Kind::Request, Mode::Exclusive, lock, file, At::Called(caller));
     }
 }
 
@@ -38,10 +50,13 @@ fn gives(lock: ObjectKind, file: c_int, caller: usize) {
     note(Kind::Give, lock, file, caller);
 }
 
-fn learns(lock: ObjectKind, file: c_int, succeeded: bool, caller: usize) {
-    if succeeded {
+/// An operation is over that was to lock, if `locks`.
+fn settles(locks: bool, lock: ObjectKind, file: c_int, result: c_int, caller: usize) {
+    if locks && result == 0 {
         USED.store(true, Ordering::Relaxed);
         note(Kind::Learn, lock, file, caller);
+    } else if locks {
+        note_at(Kind::GiveUp, Mode::Exclusive, lock, file, At::Code(caller));
     }
 }
 
@@ -58,6 +73,11 @@ const fn sets(command: c_int) -> bool {
     matches!(command, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW)
 }
 
+/// Whether such a command waits for the lock.
+const fn waits(command: c_int) -> bool {
+    matches!(command, F_SETLKW | F_OFD_SETLKW)
+}
+
 /// Whether the lock is to be given up.
 ///
 /// # Safety
@@ -72,36 +92,43 @@ around! {
         |caller| {
             // Another kind of lock on the same file, too, gives up the one before.
             gives(ObjectKind::FileLock, file, caller);
+            requests(operation & (LOCK_UN | LOCK_NB) == 0, ObjectKind::FileLock, file, caller);
             caller
         },
         |caller, result| {
-            learns(ObjectKind::FileLock, file, result == 0 && operation & LOCK_UN == 0, caller);
+            settles(operation & LOCK_UN == 0, ObjectKind::FileLock, file, result, caller);
         };
-    // SAFETY: of these commands the argument is a `struct flock`.
     fcntl as snag_fcntl(file: c_int, command: c_int, argument: *mut c_void) -> c_int, "rcx",
         |caller| {
             if sets(command) {
                 gives(ObjectKind::RecordLock, file, caller);
+                requests(waits(command), ObjectKind::RecordLock, file, caller);
             }
             caller
         },
-        |caller, result| if sets(command) && result == 0 && !unsafe { unlocks(argument) } {
-            learns(ObjectKind::RecordLock, file, true, caller);
+        |caller, result| {
+            // SAFETY: of these commands the argument is a `struct flock`.
+            let locks = sets(command) && !unsafe { unlocks(argument) };
+            settles(locks, ObjectKind::RecordLock, file, result, caller);
         };
     fcntl64 as snag_fcntl64(file: c_int, command: c_int, argument: *mut c_void) -> c_int, "rcx",
         |caller| {
             if sets(command) {
                 gives(ObjectKind::RecordLock, file, caller);
+                requests(waits(command), ObjectKind::RecordLock, file, caller);
             }
             caller
         },
-        |caller, result| if sets(command) && result == 0 && !unsafe { unlocks(argument) } {
-            learns(ObjectKind::RecordLock, file, true, caller);
+        |caller, result| {
+            // SAFETY: of these commands the argument is a `struct flock`.
+            let locks = sets(command) && !unsafe { unlocks(argument) };
+            settles(locks, ObjectKind::RecordLock, file, result, caller);
         };
     lockf as snag_lockf(file: c_int, command: c_int, len: c_long) -> c_int, "rcx",
         |caller| {
             gives(ObjectKind::RecordLock, file, caller);
+            requests(command == F_LOCK, ObjectKind::RecordLock, file, caller);
             caller
         },
-        |caller, result| learns(ObjectKind::RecordLock, file, result == 0 && command != F_ULOCK, caller);
+        |caller, result| settles(matches!(command, F_LOCK | F_TLOCK), ObjectKind::RecordLock, file, result, caller);
 }
