@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::detectors::Detector;
-use crate::detectors::evidence::{Case, family, waits_to};
+use crate::detectors::evidence::{Case, family, process_name, waits_to};
 use crate::finding::{Certainty, Finding};
 use crate::model::execution::{Event, Execution, ObjectId, SiteId, ThreadId};
 use crate::model::family_standstill::{FamilyStandstill, family_standstills};
-use crate::model::forks::Forks;
+use crate::model::forks::{Forks, waits_unseen};
 use crate::model::modes::is_lock;
 use crate::model::names::Names;
 use crate::model::standstill::{Cause, Standstill, standstills};
@@ -52,6 +52,7 @@ impl Detector for BlockedForever {
         let families = family_standstills(execution).into_iter();
         let open = families.filter(|family| !family.is_deadlock() && !is_known(execution, family));
         findings.extend(open.map(|standstill| family::report(execution, names, &standstill, ID)));
+        findings.extend(unseen(execution, names));
         for (thread, wait) in behind_the_dead(execution) {
             let process = execution.thread(thread).process;
             if !standstills.iter().any(|standstill| standstill.process == process) {
@@ -60,6 +61,32 @@ impl Detector for BlockedForever {
         }
         findings
     }
+}
+
+/// Processes that were found to wait for ever where nothing is recorded: inside of the standard library, of
+/// libc, or of a lock of somebody's own. Of a forked child this is said by the rules of forks.
+fn unseen(execution: &Execution, names: &dyn Names) -> Vec<Finding> {
+    let forks = Forks::of(execution);
+    let processes = (0_u32..).zip(&execution.processes).map(|(process, _)| process);
+    let unseen = processes.filter(|&process| {
+        waits_unseen(execution, process)
+            && !forks.all.iter().any(|fork| fork.child == process && !forks.others_alive(fork).is_empty())
+    });
+    let report = |process: u32| {
+        let main = execution.thread_ids().find(|thread| execution.thread(*thread).process == process);
+        let case = Case::new(execution, names, &main.into_iter().collect::<Vec<_>>(), &[]);
+        let message = format!(
+            "all threads of {} wait for ever, for locks or the like that are not recorded",
+            process_name(execution, process)
+        );
+        case.finding(
+            ID,
+            Certainty::Confirmed,
+            message,
+            "attach a debugger to see where: snag does not record it",
+        )
+    };
+    unseen.map(report).collect()
 }
 
 /// Whether a circle of threads is what keeps these processes, which is a `deadlock`.

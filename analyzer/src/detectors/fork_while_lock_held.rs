@@ -26,7 +26,7 @@ use crate::model::sync_preserving::{Keep, Outcome, Reorderings};
 pub struct ForkWhileLockHeld;
 
 const ID: &str = "fork_while_lock_held";
-const HELP: &str = "start other programs with `std::process::Command`, fork before any thread is started, or hold \
+const HELP: &str = "start other programs with `Command`, fork before any thread is started, or hold \
                     the lock while forking: lock it before and unlock it after in parent and child, as handlers of \
                     `pthread_atfork` can";
 

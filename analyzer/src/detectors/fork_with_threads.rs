@@ -2,7 +2,8 @@
 //!
 //! The child has a copy of the forking thread alone: whatever the others were at stays half done in its
 //! memory. Until it is another program it may only do what POSIX calls async-signal-safe. Seen are locks and
-//! the like that existed at the fork, new threads, allocations, standard output and the environment.
+//! the like that existed at the fork, new threads, allocations, standard output and the environment, and a
+//! child that was found to wait for ever for something that is not recorded.
 //!
 //! `confirmed`: the child did such a thing. `potential`: it only allocated, which POSIX forbids, and the
 //! allocators of glibc and musl put themselves in order for.
@@ -26,7 +27,7 @@ use crate::model::names::Names;
 pub struct ForkWithThreads;
 
 const ID: &str = "fork_with_threads";
-const HELP: &str = "fork before any thread is started, start other programs with `std::process::Command`, or exec or \
+const HELP: &str = "fork before any thread is started, start other programs with `Command`, or exec or \
                     `_exit` in the child before anything else";
 /// More threads are not named.
 const MOST_NAMED: usize = 8;
@@ -50,7 +51,8 @@ fn judge(execution: &Execution, names: &dyn Names, forks: &Forks<'_>, fork: &For
     let counts = |&(event, act): &(u32, Unsafe)| {
         act != Unsafe::Does(Act::Prints) || is_of_std(execution, names, event)
     };
-    let mut acts = forks.unsafe_acts(fork).filter(counts);
+    let hang = forks.hangs_unseen(fork).then_some((fork.start, Unsafe::Hangs));
+    let mut acts = forks.unsafe_acts(fork).filter(counts).chain(hang);
     let first = acts.next()?;
     let is_harmless = |(_, act): &(u32, Unsafe)| *act == Unsafe::Does(Act::Allocates);
     let decisive = if is_harmless(&first) { acts.find(|act| !is_harmless(act)) } else { None };
@@ -127,6 +129,7 @@ fn phrase(case: &Case<'_>, act: Unsafe) -> String {
             mode => format!("{}s {}", case.verb(object, mode), case.object(object)),
         },
         Unsafe::Spawns => "starts a thread".to_owned(),
+        Unsafe::Hangs => "waits for ever for a lock inside of std or libc (standard output, say)".to_owned(),
         Unsafe::Does(Act::Allocates) => "allocates memory".to_owned(),
         Unsafe::Does(Act::Prints) => "prints".to_owned(),
         Unsafe::Does(Act::UsesEnvironment) => "uses the environment".to_owned(),
@@ -136,8 +139,11 @@ fn phrase(case: &Case<'_>, act: Unsafe) -> String {
 #[cfg(test)]
 mod tests {
     use super::ForkWithThreads;
-    use crate::detectors::find;
+    use crate::detectors::{Detector, find};
     use crate::finding::{Certainty, Finding};
+    use crate::model::execution::Execution;
+    use crate::model::script::{ScriptNames, execution};
+    use crate::run::meta::{Awaited, KernelWait, Waker};
 
     fn found(child: &str) -> Vec<Finding> {
         find(&ForkWithThreads, &format!("1 spawn 2\n2 lock m\n1 fork\n101 begins 3\n1 forked 101\n{child}"))
@@ -169,6 +175,24 @@ mod tests {
         for child in ["101 exec", "101 exit\n101 allocates", "101 prints\n101 exit", "101 lock m2"] {
             assert!(found(child).is_empty(), "{child}");
         }
+    }
+
+    #[test]
+    fn a_child_that_waits_where_nothing_is_recorded_is_told() {
+        let wait = KernelWait {
+            thread: 101,
+            awaited: Awaited::Futex,
+            descriptor: None,
+            wakers: vec![Waker { pid: 101, descriptor: None }],
+        };
+        let mut execution = execution("1 spawn 2\n2 park\n1 fork\n101 begins 3\n1 forked 101");
+        let names = |execution: &Execution| {
+            ForkWithThreads.detect(execution, &ScriptNames(execution)).into_iter().map(|it| it.message)
+        };
+        assert_eq!(names(&execution).count(), 0);
+        (execution.processes[1].stuck, execution.processes[1].waits) = (Some(99), vec![wait]);
+        assert!(names(&execution).all(|said| said.contains("waits for ever for a lock inside of std")));
+        assert_eq!(names(&execution).count(), 1);
     }
 
     #[test]

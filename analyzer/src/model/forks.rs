@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use snag_trace::{Act, Flags, Kind, Mode};
 
 use crate::model::execution::{Event, Execution, ObjectId, ThreadId};
+use crate::model::family_standstill::is_of_family;
 use crate::model::modes::{conflict, is_lock};
 use crate::model::sections::Section;
 
@@ -41,6 +42,8 @@ pub enum Unsafe {
     Spawns,
     /// Something else.
     Does(Act),
+    /// Waits for ever for something that is not recorded: a lock inside of the standard library or of libc.
+    Hangs,
 }
 
 /// A wait of a forked child that nobody can end.
@@ -167,6 +170,12 @@ impl<'a> Forks<'a> {
         })
     }
 
+    /// Whether the child was found to wait for ever, and no thread of it in a recorded wait.
+    #[must_use]
+    pub fn hangs_unseen(&self, fork: &Fork) -> bool {
+        waits_unseen(self.execution, fork.child)
+    }
+
     /// Whether the thread that asks for a lock gets it later.
     fn gets(&self, request: &Event) -> bool {
         let own = &self.execution.thread(request.thread).events;
@@ -189,6 +198,15 @@ impl<'a> Forks<'a> {
         let is_unsafe = !event.flags.has(Flags::TRY) && !self.is_covered(fork, original);
         is_unsafe.then_some(Unsafe::Takes(event.object, mode))
     }
+}
+
+/// Whether the process was found to wait for ever, and no thread of it in a recorded wait.
+#[must_use]
+pub fn waits_unseen(execution: &Execution, process: u32) -> bool {
+    let known = &execution.processes[process as usize];
+    let own = execution.thread_ids().filter(|thread| execution.thread(*thread).process == process);
+    let seen = own.into_iter().any(|thread| execution.end().blocked(thread.0).is_some());
+    known.stuck.is_some() && !known.waits.is_empty() && !seen && !is_of_family(execution, process)
 }
 
 #[cfg(test)]

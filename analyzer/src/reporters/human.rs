@@ -133,9 +133,9 @@ impl Output<'_> {
         }
         let _ = writeln!(self.text, "  it can run in this order:");
         for (number, step) in finding.witness.iter().enumerate() {
-            let thread = finding.threads.get(step.thread).map_or("?", |thread| thread.name.as_str());
+            let thread = thread_name(finding, step.thread);
             let place = step.place.as_ref().map(|place| format!(" ({})", at(place))).unwrap_or_default();
-            let action = format!("`{thread}` {}{place}", step.action.trim());
+            let action = format!("{thread} {}{place}", step.action.trim());
             self.wrapped(&format!("  {:>3}. ", number + 1), "       ", &action);
         }
     }
@@ -146,8 +146,7 @@ impl Output<'_> {
         let mut told: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         for location in &finding.locations {
             let calls = calls(location);
-            let name = finding.threads.get(location.thread).map_or("?", |thread| thread.name.as_str());
-            let name = format!("`{name}`");
+            let name = thread_name(finding, location.thread);
             let same_call = |(known, names): &(Vec<String>, Vec<String>)| {
                 names.contains(&name) && known.len() == calls.len() && known[1..] == calls[1..]
             };
@@ -291,6 +290,14 @@ fn births(finding: &Finding) -> Option<String> {
     let said = places.iter().map(|(place, names)| format!("{} at {}", names.join(" and "), at(place)));
     let said: Vec<_> = said.collect();
     (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// The name of one of the finding's threads in quotes, and its process if they are of several.
+fn thread_name(finding: &Finding, thread: usize) -> String {
+    let Some(thread) = finding.threads.get(thread) else { return "`?`".to_owned() };
+    let is_of_several = finding.threads.iter().any(|other| other.process != thread.process);
+    let process = if is_of_several { format!(" of process {}", thread.process) } else { String::new() };
+    format!("`{}`{process}", thread.name)
 }
 
 /// A process by its number, its number to the system, how it was made, and its command.
