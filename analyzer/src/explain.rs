@@ -1,23 +1,42 @@
 //! `cargo snag explain`: the pages of docs/rules, inside the binary.
 //!
-//! Invariant: one page per rule of [`crate::detectors::REGISTRY`], its stem the rule's id.
+//! Invariant: one page per rule of [`crate::detectors::REGISTRY`] and [`crate::lints::REGISTRY`], its stem the
+//! rule's id. A rule in both has one page: the same mistake, found in a run or in the source.
 
 /// Rules and their pages, in alphabetical order.
 static PAGES: &[(&str, &str)] = &[
+    ("atomic_load_then_store", include_str!("../../docs/rules/atomic_load_then_store.md")),
     ("atomicity_violation", include_str!("../../docs/rules/atomicity_violation.md")),
     ("blocked_forever", include_str!("../../docs/rules/blocked_forever.md")),
+    ("check_then_act", include_str!("../../docs/rules/check_then_act.md")),
     ("child_not_waited", include_str!("../../docs/rules/child_not_waited.md")),
+    ("condvar_wait_without_loop", include_str!("../../docs/rules/condvar_wait_without_loop.md")),
     ("data_race", include_str!("../../docs/rules/data_race.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
+    ("detached_thread", include_str!("../../docs/rules/detached_thread.md")),
+    ("double_lock", include_str!("../../docs/rules/double_lock.md")),
     ("failing_schedule", include_str!("../../docs/rules/failing_schedule.md")),
     ("fork_while_lock_held", include_str!("../../docs/rules/fork_while_lock_held.md")),
     ("fork_with_threads", include_str!("../../docs/rules/fork_with_threads.md")),
+    ("guard_across_await", include_str!("../../docs/rules/guard_across_await.md")),
+    ("guard_across_blocking_call", include_str!("../../docs/rules/guard_across_blocking_call.md")),
+    ("guard_dropped_at_once", include_str!("../../docs/rules/guard_dropped_at_once.md")),
+    ("guard_in_scrutinee", include_str!("../../docs/rules/guard_in_scrutinee.md")),
     ("livelock", include_str!("../../docs/rules/livelock.md")),
     ("lock_order_inversion", include_str!("../../docs/rules/lock_order_inversion.md")),
     ("lost_update", include_str!("../../docs/rules/lost_update.md")),
     ("lost_wakeup", include_str!("../../docs/rules/lost_wakeup.md")),
+    (
+        "notify_without_change_under_lock",
+        include_str!("../../docs/rules/notify_without_change_under_lock.md"),
+    ),
+    ("once_reentrancy", include_str!("../../docs/rules/once_reentrancy.md")),
     ("oversubscription", include_str!("../../docs/rules/oversubscription.md")),
+    ("relaxed_publication", include_str!("../../docs/rules/relaxed_publication.md")),
+    ("rwlock_read_recursion", include_str!("../../docs/rules/rwlock_read_recursion.md")),
+    ("static_mut_shared", include_str!("../../docs/rules/static_mut_shared.md")),
     ("thread_killed_at_exit", include_str!("../../docs/rules/thread_killed_at_exit.md")),
+    ("unsafe_send_sync_unbounded", include_str!("../../docs/rules/unsafe_send_sync_unbounded.md")),
 ];
 
 /// The page of a rule, as Markdown; nothing if there is no such rule.
@@ -53,9 +72,9 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_page_and_every_page_a_rule() {
-        let detectors: BTreeSet<_> =
-            crate::detectors::REGISTRY.iter().map(|rule| rule.id().to_owned()).collect();
-        assert_eq!(ids(), detectors);
+        let detectors = crate::detectors::REGISTRY.iter().map(|rule| rule.id().to_owned());
+        let lints = crate::lints::REGISTRY.iter().map(|rule| rule.id().to_owned());
+        assert_eq!(ids(), detectors.chain(lints).collect());
     }
 
     #[test]
@@ -82,7 +101,8 @@ mod tests {
     #[test]
     fn every_rule_is_required_by_a_mark_in_a_fixture() {
         let mut marks = String::new();
-        let mut folders = vec![repository().join("fixtures")];
+        // Static rules have sources of their own.
+        let mut folders = vec![repository().join("fixtures"), repository().join("tests/lints/sources")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).expect("a folder can be read").flatten() {
                 let path = entry.path();

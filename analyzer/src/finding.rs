@@ -224,6 +224,22 @@ pub struct Stats {
     /// What was seen of memory; nothing where it was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryStats>,
+    /// What was read of sources; nothing for a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceStats>,
+}
+
+/// How much source was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStats {
+    /// Packages.
+    pub packages: u64,
+    /// Files.
+    pub files: u64,
+    /// Lines in them.
+    pub lines: u64,
+    /// Files that had to be parsed; the others were known.
+    pub parsed: u64,
 }
 
 impl Stats {
@@ -289,6 +305,47 @@ pub struct Report {
     pub stats: Stats,
     /// What a reader must know about the recording: damage, a full disk, an early end.
     pub warnings: Vec<String>,
+    /// Changes of the source that take findings away and change nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
+    /// Comments in the sources that allow something; nothing of a run.
+    #[serde(skip)]
+    pub allowed: Vec<Allowed>,
+}
+
+/// `// snag: allow(rules) reason`, in a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// Path of the source.
+    pub file: String,
+    /// Its line.
+    pub line: u32,
+    /// What it allows.
+    pub rules: Vec<String>,
+}
+
+/// A change of the source that takes a finding away.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fix {
+    /// The finding's rule.
+    pub rule: String,
+    /// The first place of the finding.
+    pub place: Place,
+    /// What it does, a phrase.
+    pub description: String,
+    /// What it replaces; parts do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// A part of a source file that is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edit {
+    /// Offset in bytes at which the part begins.
+    pub start: usize,
+    /// Offset in bytes behind it.
+    pub end: usize,
+    /// What comes in its place.
+    pub replacement: String,
 }
 
 #[cfg(test)]

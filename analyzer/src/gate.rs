@@ -1,7 +1,9 @@
 //! The gate: findings and levels in, exit code out. See docs/exit-codes.md.
 
+use std::collections::BTreeMap;
+
 use crate::error::Error;
-use crate::finding::{Certainty, Finding, Location, ProgramStatus};
+use crate::finding::{Certainty, Finding, ProgramStatus};
 
 /// Nothing denied was found and the program succeeded.
 pub const CLEAN: u8 = 0;
@@ -25,33 +27,22 @@ pub struct Levels {
     /// Do not report what this rule finds
     #[arg(long, value_name = "RULE", help_heading = "Findings")]
     pub allow: Vec<String>,
+    /// What the project's configuration says, by rule or certainty; the flags count more.
+    #[arg(skip)]
+    #[serde(default)]
+    pub configured: BTreeMap<String, Level>,
 }
 
-/// A part of the code of which findings are not reported: `{ rule = "data_race", path = "~registry/ring-" }`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ignore {
-    /// The rule; all rules if none is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// How the paths of its files begin, as reports name them.
-    pub path: String,
-}
-
-impl Ignore {
-    /// Whether it is about this finding: of this rule, with every one of its places in there.
-    #[must_use]
-    pub fn covers(&self, finding: &Finding) -> bool {
-        let is_inside = |location: &Location| {
-            // What is done there is the innermost code's that is not the standard library's.
-            let stack = location.stack.iter().filter_map(|frame| frame.place.as_ref());
-            let innermost = stack.into_iter().find(|place| !place.is_library()).unwrap_or(&location.place);
-            innermost.file.starts_with(&self.path)
-        };
-        self.rule.as_ref().is_none_or(|rule| *rule == finding.rule)
-            && !finding.locations.is_empty()
-            && finding.locations.iter().all(is_inside)
-    }
+/// What is done about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It is not reported.
+    Allow,
+    /// It is reported.
+    Warn,
+    /// It is reported, and snag fails.
+    Deny,
 }
 
 impl Levels {
@@ -69,21 +60,52 @@ impl Levels {
         }
     }
 
+    /// These levels, in a project whose configuration says this.
+    #[must_use]
+    pub fn within(&self, configured: &BTreeMap<String, Level>) -> Levels {
+        Levels { configured: configured.clone(), ..self.clone() }
+    }
+
+    /// What is done about a finding. A flag counts more than the configuration, a rule's own level more than its
+    /// certainty's, and `--warn` more than `--deny`.
+    #[must_use]
+    pub fn level(&self, finding: &Finding) -> Level {
+        let names = |list: &[String]| list.contains(&finding.rule);
+        let certainty = match finding.certainty {
+            Certainty::Potential => POTENTIAL,
+            Certainty::Predicted => "predicted",
+            Certainty::Confirmed => "confirmed",
+        };
+        let is_potential = finding.certainty == Certainty::Potential;
+        if names(&self.allow) {
+            Level::Allow
+        } else if names(&self.warn) {
+            Level::Warn
+        } else if names(&self.deny) {
+            Level::Deny
+        } else if let Some(&level) = self.configured.get(&finding.rule) {
+            level
+        } else if is_potential && self.deny.iter().any(|name| name == POTENTIAL) {
+            Level::Deny
+        } else if let Some(&level) = self.configured.get(certainty) {
+            level
+        } else if is_potential {
+            Level::Warn
+        } else {
+            Level::Deny
+        }
+    }
+
     /// Whether a report is to speak of it.
     #[must_use]
     pub fn reports(&self, finding: &Finding) -> bool {
-        !self.allow.contains(&finding.rule)
+        self.level(finding) > Level::Allow
     }
 
-    /// Whether it makes snag fail. A rule's own level counts more than `--deny potential`, and
-    /// `--warn` more than `--deny`.
+    /// Whether it makes snag fail.
     #[must_use]
     pub fn denies(&self, finding: &Finding) -> bool {
-        if !self.reports(finding) || self.warn.contains(&finding.rule) {
-            return false;
-        }
-        finding.certainty >= Certainty::Predicted
-            || self.deny.iter().any(|name| *name == POTENTIAL || *name == finding.rule)
+        self.level(finding) == Level::Deny
     }
 
     /// The exit code for these findings of this program.
@@ -104,7 +126,6 @@ impl Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Frame, Place};
 
     fn finding(rule: &str, certainty: Certainty) -> Finding {
         Finding {
@@ -125,7 +146,7 @@ mod tests {
 
     fn levels(deny: &[&str], warn: &[&str], allow: &[&str]) -> Levels {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Levels { deny: owned(deny), warn: owned(warn), allow: owned(allow) }
+        Levels { deny: owned(deny), warn: owned(warn), allow: owned(allow), configured: BTreeMap::new() }
     }
 
     const SUCCESS: ProgramStatus = ProgramStatus { exit: Some(0), signal: None };
@@ -165,32 +186,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ignored_lies_wholly_in_the_ignored_code() {
-        let mut found = finding("data_race", Certainty::Confirmed);
-        let ignore =
-            |rule: Option<&str>, path: &str| Ignore { rule: rule.map(str::to_owned), path: path.to_owned() };
-        assert!(!ignore(None, "").covers(&found), "it has no place");
-        let place = |file: &str| Place { file: file.to_owned(), line: 1, column: 1 };
-        let at = |file: &str, inner: &[&str]| Location {
-            role: "access".to_owned(),
-            place: place(file),
-            thread: 0,
-            label: String::new(),
-            held: Vec::new(),
-            access: None,
-            package: None,
-            stack: (inner.iter().copied().chain([file]))
-                .map(|file| Frame { function: String::new(), place: Some(place(file)), inlined: false })
-                .collect(),
+    fn the_configuration_counts_less_than_flags_and_a_rule_more_than_its_certainty() {
+        let configured = |pairs: &[(&str, Level)]| {
+            pairs.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect::<BTreeMap<_, _>>()
         };
-        let inner = ["~rust/library/core/src/ptr.rs", "~registry/ring-0.17.8/src/lib.rs"];
-        found.locations = vec![at("src/main.rs", &inner)];
-        assert!(ignore(Some("data_race"), "~registry/ring-").covers(&found));
-        assert!(ignore(None, "~registry/ring-").covers(&found));
-        assert!(!ignore(Some("deadlock"), "~registry/ring-").covers(&found));
-        assert!(!ignore(None, "src/").covers(&found));
-        found.locations.push(at("src/main.rs", &[]));
-        assert!(!ignore(None, "~registry/ring-").covers(&found), "one side is elsewhere");
+        let found = finding("deadlock", Certainty::Potential);
+        let plain = Levels::default();
+        let level =
+            |levels: &Levels, pairs: &[(&str, Level)]| levels.within(&configured(pairs)).level(&found);
+        assert_eq!(level(&plain, &[]), Level::Warn);
+        assert_eq!(level(&plain, &[("potential", Level::Deny)]), Level::Deny);
+        assert_eq!(level(&plain, &[("potential", Level::Deny), ("deadlock", Level::Allow)]), Level::Allow);
+        assert_eq!(level(&levels(&["deadlock"], &[], &[]), &[("deadlock", Level::Allow)]), Level::Deny);
+        assert_eq!(level(&levels(&["potential"], &[], &[]), &[("deadlock", Level::Warn)]), Level::Warn);
     }
 
     #[test]

@@ -78,15 +78,16 @@ fn failing(test: &str) -> &'static Path {
 #[test]
 fn however_a_test_ends_that_is_said_and_the_others_go_on() {
     /// What the line says of each test: how it begins, and what else is in it.
-    const EXPECTED: [(&str, &str, &str); 22] = [
+    const EXPECTED: [(&str, &str, &str); 23] = [
         ("aborts", "FAILED in schedule 0: killed by signal 6", ""),
         ("adds_up", "ok (30 schedules)", ""),
         ("asks_another_program", "ok (30 schedules)", ""),
+        ("depends_on_its_process", "ok (30 schedules)", ""),
         ("err_is_returned", "FAILED in schedule 0: the test returned", "code (1)"),
         ("exits", "FAILED in schedule 0: the process exits with code 3", ""),
         ("forks", "skipped: not explorable: forks at src/lib.rs:", ""),
         ("hands_over", "ok (30 schedules)", ""),
-        ("leaks_a_thread", "ok (30 schedules)", ""),
+        ("leaks_a_thread", "ok (30 schedules)", "a thread still runs at its end"),
         ("locks_both_ways", "FAILED in schedule ", ": deadlock ("),
         ("loses_an_update", "FAILED in schedule ", ": panicked at src/lib.rs:"),
         ("overflows_its_stack", "FAILED in schedule 0: killed by signal ", ""),
@@ -110,11 +111,56 @@ fn however_a_test_ends_that_is_said_and_the_others_go_on() {
     }
     assert_eq!(verdicts.len(), EXPECTED.len(), "{verdicts:?}");
     assert_eq!(outcome.code(), 1, "{outcome:?}");
-    let counted = "10 passed, 9 failed, 3 skipped";
+    let counted = "11 passed, 9 failed, 3 skipped";
     assert!(outcome.stderr.contains(counted), "{}", outcome.stderr);
     let failed = EXPECTED.iter().filter(|(_, begins, _)| begins.starts_with("FAILED"));
     let failed: Vec<_> = failed.map(|(test, ..)| *test).collect();
     assert_eq!(whole().schedules.keys().collect::<Vec<_>>(), failed, "who failed has a schedule");
+}
+
+#[test]
+fn what_depends_on_more_than_the_schedule_is_told_with_its_place() {
+    let said = &whole().outcome.stderr;
+    let words: Vec<_> = said.split_whitespace().collect();
+    let told = words.join(" ");
+    let start = told.find("depends_on_its_process: one schedule, executed twice, goes two ways at step ");
+    let warning = &told[start.unwrap_or_else(|| panic!("no warning: {said}"))..];
+    assert!(warning[..200].contains("src/lib.rs:"), "{warning}");
+    assert_eq!(told.matches("goes two ways").count(), 1, "nothing else does: {told}");
+}
+
+#[test]
+fn what_a_recorded_run_predicts_is_confirmed_with_a_schedule() {
+    const TARGET: &str = "explored-confirm";
+    let recorded = call(TARGET, &["test", "locks_both_ways"]);
+    assert_eq!(recorded.code(), 1, "{recorded:?}");
+    let confirmed = call(TARGET, &["confirm", "--", "locks_both_ways"]);
+    assert_eq!(names(&confirmed), ["locks_both_ways"], "{confirmed:?}");
+    assert!(confirmed.stderr.contains("deadlock (confirmed)"), "{confirmed:?}");
+    assert!(confirmed.stderr.contains("replay: "), "{confirmed:?}");
+    assert_eq!(confirmed.code(), 1);
+}
+
+#[test]
+fn schedules_that_were_kept_are_followed_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(failing("loses_an_update"), folder.path().join("kept.snag")).unwrap();
+    let mut command =
+        snag("explored-regress", &["explore", "loses_an_update", "--iterations", "1", "--regress"]);
+    let followed = outcome(command.arg(folder.path()));
+    let lines = followed.stderr.lines().filter(|line| line.starts_with("test tests::loses_an_update ... "));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 2, "{followed:?}");
+    assert!(lines[0].contains("FAILED in schedule 1: panicked at src/lib.rs:"), "{lines:?}");
+    assert_eq!(followed.code(), 1);
+}
+
+#[test]
+fn tests_are_run_and_then_explored_if_both_are_asked_for() {
+    let both = call("explored-both", &["test", "--explore", "20", "adds_up"]);
+    assert!(both.stdout.contains("test result: ok. 1 passed"), "{both:?}");
+    assert!(both.stderr.contains("test tests::adds_up ... ok (20 schedules)"), "{both:?}");
+    assert_eq!(both.code(), 0);
 }
 
 #[test]

@@ -18,17 +18,20 @@ const LIMIT: Duration = Duration::from_secs(180);
 const UNTIL_FOUND: u64 = 1000;
 /// Schedules of a program in which nothing may be found, if `SNAG_ITERATIONS` says nothing else.
 const WITHOUT: u64 = 100;
+/// Replays of each schedule, if `SNAG_REPLAYS` says nothing else.
+const REPLAYS: u64 = 10;
 /// Preemptions that a schedule may need.
 const FEW: u64 = 3;
 
 /// Explores a fixture, and says what is not as it should be.
 pub fn explored(fixture: &Fixture) -> Result<(), String> {
     let has_bug = !fixture.marks.is_empty();
-    let iterations = if has_bug { UNTIL_FOUND } else { iterations_without()? };
+    let iterations = if has_bug { UNTIL_FOUND } else { number_from("SNAG_ITERATIONS", WITHOUT)? };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("report.json");
     let mut command = snag(fixture.folder.parent().unwrap_or(&fixture.folder));
     command.args(["explore", "--package", &fixture.name, "--bin", &fixture.name]);
+    command.args(["--seed", &number_from("SNAG_SEED", 1)?.to_string()]);
     command.args(["--iterations", &iterations.to_string(), "--format", "json", "--output"]).arg(&file);
     command.env("CARGO_TARGET_DIR", target_folder("fixtures"));
     let limit = LIMIT * u32::try_from(iterations.div_ceil(1000)).unwrap_or(u32::MAX);
@@ -46,6 +49,12 @@ pub fn explored(fixture: &Fixture) -> Result<(), String> {
     let findings = report["findings"].as_array().map_or(&[][..], Vec::as_slice);
     let mut problems =
         if has_bug { without_rule(fixture, findings)? } else { false_alarms(findings, &outcome.stderr) };
+    for file in findings.iter().filter_map(|finding| finding["schedule"].as_str()) {
+        problems.extend(replayed(fixture, file)?);
+    }
+    if outcome.stderr.contains("goes two ways") {
+        problems.push("it is not the same when executed twice".to_owned());
+    }
     let is_denied = findings.iter().any(|finding| finding["certainty"] != "potential");
     if outcome.code() != i32::from(is_denied) {
         problems.push(format!("the exit code is {}", outcome.code()));
@@ -53,11 +62,24 @@ pub fn explored(fixture: &Fixture) -> Result<(), String> {
     if problems.is_empty() { Ok(()) } else { Err(fail(&problems.join("\n"))) }
 }
 
-fn iterations_without() -> Result<u64, String> {
-    match env::var("SNAG_ITERATIONS") {
-        Ok(text) => text.parse().map_err(|_| format!("SNAG_ITERATIONS is a number, not {text:?}")),
-        Err(_) => Ok(WITHOUT),
+fn number_from(variable: &str, otherwise: u64) -> Result<u64, String> {
+    match env::var(variable) {
+        Ok(text) => text.parse().map_err(|_| format!("{variable} is a number, not {text:?}")),
+        Err(_) => Ok(otherwise),
     }
+}
+
+/// Replays a schedule `SNAG_REPLAYS` times, each of which must be the same.
+fn replayed(fixture: &Fixture, file: &str) -> Result<Option<String>, String> {
+    let times = number_from("SNAG_REPLAYS", REPLAYS)?;
+    let mut command = snag(fixture.folder.parent().unwrap_or(&fixture.folder));
+    command.args(["replay", file, "--times", &times.to_string()]);
+    command.env("CARGO_TARGET_DIR", target_folder("fixtures"));
+    let limit = LIMIT * u32::try_from(times.div_ceil(1000)).unwrap_or(u32::MAX);
+    let outcome =
+        run_for(&mut command, limit).map_err(|error| format!("failed to run cargo-snag: {error}"))?;
+    let is_same = outcome.stderr.contains(&format!("replayed {times} times, each time the same: "));
+    Ok((!is_same).then(|| format!("{file} replays differently:\n{}", outcome.stderr)))
 }
 
 /// Marks of whose rules none was found, and schedules that are larger than they need be.

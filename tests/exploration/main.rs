@@ -1,9 +1,11 @@
 //! Exploration of the fixtures that are programs, through the real `cargo snag explore`.
 //!
 //! A fixture with marks passes if each mark's rule is among the findings, whatever the run of `cargo snag
-//! run` would have shown of it, and if each schedule that is kept needs few preemptions. One without marks
-//! passes if there is no finding but potential ones. `SNAG_ITERATIONS=10000` explores those longer;
-//! `SNAG_REPEAT` is not needed, since the same seed is the same exploration.
+//! run` would have shown of it, and if each schedule that is kept needs few preemptions and is the same in
+//! every replay. One without marks passes if there is no finding but potential ones.
+//! `SNAG_ITERATIONS=10000` explores those longer, and `SNAG_REPLAYS=1000` replays the others more often;
+//! `SNAG_SEED=7` looks at other schedules; `SNAG_REPEAT` is not needed, since the same seed is the same
+//! exploration.
 
 mod check;
 

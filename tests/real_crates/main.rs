@@ -68,6 +68,30 @@ suites! {
     tokio_sync: Crate { flags: TOKIO_SYNC, ..ordinary("tokio", "1.47.0") };
 }
 
+/// Defines one test per crate whose tests are explored.
+macro_rules! explored {
+    ($($test:ident: $suite:expr;)*) => {
+        mod explored {
+            use super::*;
+            $(
+                #[test]
+                #[ignore = "downloads a crate and takes minutes"]
+                fn $test() {
+                    $suite.explore();
+                }
+            )*
+        }
+    };
+}
+
+explored! {
+    arc_swap: ordinary("arc-swap", "1.9.3");
+    crossbeam_channel: Crate { real: &[ATOMIC_CELL], ..ordinary("crossbeam-channel", "0.5.17") };
+    flume: ordinary("flume", "0.12.0");
+    once_cell: ordinary("once_cell", "1.21.4");
+    parking_lot: ordinary("parking_lot", "0.12.5");
+}
+
 /// An `AtomicCell` of what no atomic of the machine holds is a sequence lock: its reader copies the value
 /// while the writer may be at it, then looks whether that was so.
 const ATOMIC_CELL: (&str, &str, &str) = (

@@ -29,6 +29,9 @@ pub struct Crate {
 /// No suite takes longer than this; one that does hangs.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
+/// How much of each test is explored.
+const EXPLORING: [&str; 4] = ["--iterations", "100", "--time", "5s"];
+
 /// How often tests that differ are run again.
 const ATTEMPTS: usize = 3;
 
@@ -60,6 +63,46 @@ impl Crate {
         let differences = self.settle(&folder, verdicts::differences(&before, &after));
         let mut wrong = self.unexpected_differences(&differences);
         wrong.extend(self.unexpected_findings(&report));
+        assert!(wrong.is_empty(), "{} {}:\n{}", self.name, self.version, wrong.join("\n"));
+    }
+
+    /// Explores the suite's tests, and prints what came of each kind of them.
+    pub fn explore(&self) {
+        let folder = source::fetch(self.name, self.version);
+        let (report_file, result_file) = (folder.join("explored.json"), folder.join("result.json"));
+        let mut command = snag(&folder);
+        command.args(["explore", "--no-fail-fast"]).args(self.flags).args(EXPLORING);
+        command.arg("--result").arg(&result_file).args(["--format", "json", "--output"]).arg(&report_file);
+        command.env("CARGO_TARGET_DIR", target_folder("real-crates").join("target"));
+        let (outcome, time) = timed(command);
+        let read = |file: &Path| {
+            let text = fs::read(file).ok();
+            let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+            value.unwrap_or_else(|| panic!("there is no {}:\n{}", file.display(), outcome.stderr))
+        };
+        let (report, result) = (read(&report_file), read(&result_file));
+        let parts = result["parts"].as_array().into_iter().flatten();
+        let tests: Vec<_> = parts.filter_map(|part| part["tests"].as_array()).flatten().collect();
+        let of = |outcome: &str| tests.iter().filter(|test| test["outcome"] == outcome).count();
+        println!(
+            "| {} {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s |",
+            self.name,
+            self.version,
+            tests.len(),
+            of("passed") + of("exhausted"),
+            of("sequential"),
+            of("unfinished"),
+            of("skipped"),
+            of("failed"),
+            count_by_certainty(&report),
+            tests.iter().filter_map(|test| test["executions"].as_u64()).sum::<u64>(),
+            time.as_secs_f64(),
+        );
+        for test in tests.iter().filter(|test| matches!(test["outcome"].as_str(), Some("skipped" | "failed")))
+        {
+            println!("  {}: {}: {}", test["outcome"], test["test"], test["reason"]);
+        }
+        let wrong = self.unexpected_findings(&report);
         assert!(wrong.is_empty(), "{} {}:\n{}", self.name, self.version, wrong.join("\n"));
     }
 

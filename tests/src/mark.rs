@@ -4,6 +4,7 @@
 //! `//~^ rule` means the line before, one more for each `^`. `//~ one | other` is for a bug that can
 //! show itself in two ways, of which one run takes one: either will do. A finding must be at least
 //! `predicted`, unless `certainty>=potential` or `certainty>=confirmed` follows.
+//! `//~ lint:rule` is for `cargo snag lint` alone, and may follow another mark.
 
 use std::fmt;
 
@@ -25,6 +26,15 @@ pub struct Mark {
     pub certainty: &'static str,
 }
 
+/// What a mark for static rules begins with.
+const FOR_LINT: &str = "lint:";
+
+/// Lines, from 1, with what follows each `//~` on them.
+fn marks_of(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = source.lines().enumerate();
+    lines.flat_map(|(index, text)| text.split("//~").skip(1).map(move |mark| (index + 1, mark)))
+}
+
 impl fmt::Display for Mark {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mark { file, line, rules, certainty } = self;
@@ -38,9 +48,17 @@ impl Mark {
     /// # Errors
     /// What is wrong with a mark that does not parse, and where.
     pub fn parse_all(file: &str, source: &str) -> Result<Vec<Mark>, String> {
-        let lines = source.lines().enumerate();
-        let marked = lines.filter_map(|(index, text)| Some((index + 1, text.split_once("//~")?.1)));
-        marked.map(|(line, text)| Mark::parse(file, line, text)).collect()
+        let plain = marks_of(source).filter(|(_, text)| !text.contains(FOR_LINT));
+        plain.map(|(line, text)| Mark::parse(file, line, text)).collect()
+    }
+
+    /// All marks of what `cargo snag lint` must find in a source text: `//~ lint:rule`.
+    ///
+    /// # Errors
+    /// What is wrong with a mark that does not parse, and where.
+    pub fn of_lint(file: &str, source: &str) -> Result<Vec<Mark>, String> {
+        let of_lint = marks_of(source).filter(|(_, text)| text.contains(FOR_LINT));
+        of_lint.map(|(line, text)| Mark::parse(file, line, &text.replacen(FOR_LINT, "", 1))).collect()
     }
 
     fn parse(file: &str, line: usize, text: &str) -> Result<Mark, String> {

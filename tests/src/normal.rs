@@ -5,7 +5,9 @@ use std::path::Path;
 use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
-const TABLE: [(&str, &str); 12] = [
+const TABLE: [(&str, &str); 13] = [
+    // Marks for another command.
+    (r" //~ lint:[a-z_]+", ""),
     // How much was forgotten of memory, which is more or less from run to run, or nothing.
     (r"snag: races may be missing[^\n]*\n( {6}[^\n]*\n)*", ""),
     (r"\S*/snag/failures/", "$$TARGET/snag/failures/"),

@@ -72,7 +72,7 @@ impl Invocation {
         };
         remove_flag(&mut arguments, "--target-dir");
         remove_flag(&mut arguments, "--target");
-        let plain = plain.into_iter().chain(project.plain.iter().cloned()).collect();
+        let plain = plain.into_iter().chain(project.config.plain.iter().cloned()).collect();
         Ok(Invocation { toolchain, shim, project, config, arguments, plain })
     }
 

@@ -4,12 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::MetadataCommand;
 
 use crate::build::cargo_config::values_of;
 use crate::build::toolchain::cargo_command;
+use crate::config::Config;
 use crate::error::Error;
-use crate::gate::Ignore;
 
 /// A cargo workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub struct Project {
     pub workspace_root: PathBuf,
     /// Cargo's target folder.
     pub target_directory: PathBuf,
-    /// Crates that its manifest asks to leave with the real std.
-    pub plain: Vec<String>,
-    /// What its manifests ask not to report.
-    pub ignore: Vec<Ignore>,
+    /// Folders of its packages.
+    pub packages: Vec<PathBuf>,
+    /// What it asks for.
+    pub config: Config,
 }
 
 /// Flags of `cargo run` and `cargo test` that `cargo metadata` has as well, and that change what it
@@ -56,8 +56,10 @@ impl Project {
             Some(folder) => std::path::absolute(folder).map_err(Error::io("find", folder.as_ref()))?,
             None => metadata.target_directory.clone().into(),
         };
-        let (plain, ignore) = (plain_crates(&metadata), ignored(&metadata)?);
-        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, plain, ignore })
+        let config = Config::of(&metadata)?;
+        let manifests = metadata.packages.iter().map(|package| package.manifest_path.as_std_path());
+        let packages = manifests.filter_map(|path| Some(path.parent()?.to_owned())).collect();
+        Ok(Project { workspace_root: metadata.workspace_root.into(), target_directory, packages, config })
     }
 }
 
@@ -91,38 +93,6 @@ fn shared(arguments: &[OsString]) -> Vec<OsString> {
 fn is_joined(argument: &OsStr, flag: &str) -> bool {
     let rest = argument.to_str().and_then(|text| text.strip_prefix(flag));
     rest.is_some_and(|rest| !rest.is_empty() && (!flag.starts_with("--") || rest.starts_with('=')))
-}
-
-/// The elements of this list in `[workspace.metadata.snag]` and in each package's
-/// `[package.metadata.snag]`.
-fn listed<'a>(metadata: &'a Metadata, name: &'a str) -> impl Iterator<Item = &'a serde_json::Value> {
-    let packages = metadata.packages.iter().map(|package| &package.metadata);
-    let lists = packages
-        .chain([&metadata.workspace_metadata])
-        .filter_map(move |value| value.get("snag")?.get(name)?.as_array());
-    lists.flatten()
-}
-
-/// `plain = ["crate"]`.
-fn plain_crates(metadata: &Metadata) -> Vec<String> {
-    let names = listed(metadata, "plain").filter_map(|name| name.as_str().map(str::to_owned));
-    let mut found: Vec<String> = names.collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// `ignore = [{ rule = "data_race", path = "~registry/ring-" }]`.
-fn ignored(metadata: &Metadata) -> Result<Vec<Ignore>, Error> {
-    let parsed = |value: &serde_json::Value| {
-        serde_json::from_value(value.clone()).map_err(|error| Error::Usage {
-            message: format!("`ignore` in the manifest's `metadata.snag` has {value}: {error}"),
-            help: Some(
-                "each entry is `{ rule = \"data_race\", path = \"~registry/that-crate-\" }`".to_owned(),
-            ),
-        })
-    };
-    listed(metadata, "ignore").map(parsed).collect()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn key(toolchain: &Toolchain, mode: Mode) -> u64 {
 }
 
 /// The first of the places for a cache that there is, made if it is missing.
-fn cache_folder() -> Result<PathBuf, Error> {
+pub fn cache_folder() -> Result<PathBuf, Error> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let chosen = variable(CACHE_ENV)
         .or_else(|| {

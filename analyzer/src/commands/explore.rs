@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use crate::commands::analysis::ReportOptions;
-use crate::commands::binary::{PORTFOLIO, STRATEGIES};
+use crate::commands::binary::{EXHAUSTIVE, PORTFOLIO, STRATEGIES};
 use crate::commands::session::{Build, Session};
 use crate::commands::{Command, Given};
 use crate::error::Error;
@@ -20,9 +20,9 @@ pub struct Explore;
 
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// Most schedules of each test
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Exploration")]
-    iterations: u64,
+    /// Most schedules of each test (1000; with `--exhaustive` as many as there are)
+    #[arg(long, value_name = "N", help_heading = "Exploration")]
+    iterations: Option<u64>,
     /// Longest time for each test: `30s`, `5m`, `1.5h`
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Exploration")]
     time: Option<f64>,
@@ -32,6 +32,18 @@ struct Options {
     /// How threads are chosen: one strategy, or several that take turns, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = strategies(), help_heading = "Exploration")]
     strategy: Vec<String>,
+    /// Make all executions that can differ, under C++20's memory model: for small tests
+    #[arg(long, conflicts_with_all = ["strategy", "shard"], help_heading = "Exhaustive exploration")]
+    exhaustive: bool,
+    /// Only schedules in which threads that could go on are stopped so often at most
+    #[arg(long, value_name = "N", requires = "exhaustive", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Exhaustive exploration")]
+    preemption_bound: Option<u64>,
+    /// Most branches of an execution: points, and atomics that may read more than one store
+    #[arg(long, value_name = "N", requires = "exhaustive", value_parser = clap::value_parser!(u64).range(100..), help_heading = "Exhaustive exploration")]
+    max_branches: Option<u64>,
+    /// Most threads, the harness's included
+    #[arg(long, value_name = "N", requires = "exhaustive", value_parser = clap::value_parser!(u64).range(2..=32), help_heading = "Exhaustive exploration")]
+    max_threads: Option<u64>,
     /// Depth of the bugs that `pct` looks for
     #[arg(long, value_name = "D", default_value_t = 3, help_heading = "Exploration")]
     depth: u64,
@@ -76,7 +88,9 @@ struct Options {
 }
 
 fn strategies() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(STRATEGIES.iter().map(|(name, _)| *name))
+    clap::builder::PossibleValuesParser::new(
+        STRATEGIES.iter().map(|(name, _)| *name).filter(|name| *name != EXHAUSTIVE),
+    )
 }
 
 /// `30s`, `5m`, `1.5h` or a number of seconds.
@@ -197,15 +211,22 @@ pub(super) fn defaults() -> Limits {
     limits(&options.unwrap_or_else(|error| error.exit()))
 }
 
+/// Schedules of each test, if nothing else is said.
+const SCHEDULES: u64 = 1000;
+
 fn limits(options: &Options) -> Limits {
     let cores = || thread::available_parallelism().map_or(1, |count| count.get() as u32);
-    let portfolio = if options.strategy.is_empty() {
+    let portfolio = if options.exhaustive {
+        vec![EXHAUSTIVE.to_owned()]
+    } else if options.strategy.is_empty() {
         PORTFOLIO.map(str::to_owned).to_vec()
     } else {
         options.strategy.clone()
     };
     Limits {
-        iterations: options.iterations,
+        iterations: options.iterations.unwrap_or(if options.exhaustive { u64::MAX } else { SCHEDULES }),
+        bounds: [options.preemption_bound, options.max_branches, options.max_threads]
+            .map(Option::unwrap_or_default),
         seconds: options.time,
         seed: options.seed,
         portfolio,

@@ -3,7 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
-use crate::commands::analysis::ReportOptions;
+use crate::build::project::Project;
+use crate::commands::analysis::{ReportOptions, Stream};
 use crate::commands::explore::summary;
 use crate::commands::progress::Progress;
 use crate::commands::session::report_of;
@@ -39,7 +40,9 @@ impl Command for Merge {
         let parts = Results::join(all);
         let progress = Progress::like_cargo(&[]);
         progress.say("Explored", &summary(&parts));
-        let sources = Sources::new(env::current_dir().unwrap_or_default());
-        options.report.write(&report_of(&parts, "merged"), &sources, progress.color())
+        let root = env::current_dir().unwrap_or_default();
+        let config = Project::find(&[]).map(|project| project.config).unwrap_or_default();
+        let sources = Sources::new(root);
+        options.report.write(report_of(&parts, "merged"), &sources, &config, progress.color(), Stream::Error)
     }
 }

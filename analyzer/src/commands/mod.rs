@@ -13,6 +13,8 @@ pub mod confirm;
 pub mod demo;
 pub mod explain;
 pub mod explore;
+pub mod init;
+pub mod lint;
 pub mod merge;
 pub mod progress;
 pub mod record;
@@ -62,6 +64,8 @@ pub static COMMANDS: &[&dyn Command] = &[
     &confirm::Confirm,
     &merge::Merge,
     &analyze::Analyze,
+    &lint::Lint,
+    &init::Init,
     &explain::Explain,
     &demo::Demo,
     &sysroot::PrintSysroot,

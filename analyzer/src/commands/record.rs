@@ -142,7 +142,7 @@ impl Record {
             workspace_root: invocation.project.workspace_root.display().to_string(),
             engine: "native".to_owned(),
             memory: invocation.shim.mode.has_memory(),
-            ignore: invocation.project.ignore.clone(),
+            config: invocation.project.config.clone(),
             toolchain: invocation.toolchain.name().to_owned(),
             test_harness: self.test_harness,
             ..RunMeta::default()

@@ -48,13 +48,14 @@ impl Command for Replay {
         options.report.check()?;
         let file = path::absolute(&options.file).map_err(Error::io("find", &options.file))?;
         let schedule = Schedule::load(&file)?;
-        let words = schedule.cargo.iter().skip(1).map(Into::into);
+        let words = schedule.cargo.iter().skip(1).filter(|word| !matches!(word.as_str(), "-q" | "--quiet"));
+        let words = words.map(Into::into);
         // The filter was for the exploration; the schedule names its test.
         let arguments = words.take_while(|word: &std::ffi::OsString| word != "--").collect();
         let build = Build { arguments, plain: schedule.plain.clone(), memory: schedule.memory };
         let session = Session::prepare(build, schedule.verb(), given.line)?;
         let mut job = session.job(options.report.levels.clone(), options.keep);
-        let json = options.report.format == "json";
+        let json = options.report.asks_for("json");
         job.task = Task::Replay(Wanted {
             file,
             times: options.times,

@@ -10,7 +10,7 @@ use std::{env, fs};
 use crate::build::invocation::Invocation;
 use crate::build::mode::Mode;
 use crate::build::toolchain::SUPPORTED_TARGET;
-use crate::commands::analysis::{ReportOptions, judge};
+use crate::commands::analysis::{ReportOptions, Stream, judge};
 use crate::commands::progress::Progress;
 use crate::detectors::join_repeats;
 use crate::error::Error;
@@ -72,7 +72,7 @@ impl Session {
             plain: self.plain.clone(),
             toolchain: self.invocation.toolchain.name().to_owned(),
             memory: self.invocation.shim.mode.has_memory(),
-            ignore: self.invocation.project.ignore.clone(),
+            config: self.invocation.project.config.clone(),
             levels,
             line: self.line.clone(),
             color: self.progress.color(),
@@ -151,7 +151,8 @@ impl Session {
         let id = self.folder.file_name().unwrap_or_default().to_string_lossy();
         let report = report_of(parts, &id);
         let sources = Sources::new(self.invocation.project.workspace_root.clone());
-        options.write(&report, &sources, self.progress.color())
+        let config = &self.invocation.project.config;
+        options.write(report, &sources, config, self.progress.color(), Stream::Error)
     }
 }
 
@@ -169,6 +170,7 @@ pub(super) fn report_of(parts: &[Part], id: &str) -> Report {
         findings,
         stats,
         warnings: parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect(),
+        ..Report::default()
     }
 }
 

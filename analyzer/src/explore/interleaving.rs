@@ -135,6 +135,16 @@ impl Places<'_> {
 /// Who spins does this again and again: once is told.
 const YIELDS: &str = "lets others run";
 
+/// Which store was read, or before which one was written, if that was not the newest.
+fn older(stores: u32, how: &str) -> String {
+    let plural = if stores == 1 { "" } else { "s" };
+    match stores {
+        0 => String::new(),
+        _ if how == "old" => format!(", {stores} store{plural} old"),
+        _ => format!(", before {stores} newer store{plural}"),
+    }
+}
+
 /// What a step does, in words.
 fn phrase(step: &Step, what: What, place: Option<&Place>, words: &dyn Words) -> String {
     let object = || {
@@ -157,8 +167,10 @@ fn phrase(step: &Step, what: What, place: Option<&Place>, words: &dyn Words) -> 
         What::Unpark => "unparks a thread".to_owned(),
         What::Spawn => format!("begins `{}`", words.thread(step.object as usize)),
         What::Yield => YIELDS.to_owned(),
-        What::Load => format!("reads {} from {}", value(1, step.read), object()),
-        What::Store => format!("writes {} to {}", value(2, step.written), object()),
+        What::Load => format!("reads {} from {}{}", value(1, step.read), object(), older(step.older, "old")),
+        What::Store => {
+            format!("writes {} to {}{}", value(2, step.written), object(), older(step.older, "before"))
+        }
         What::Update if step.known == 1 => {
             format!("finds {} in {}, no change", value(1, step.read), object())
         }
@@ -169,6 +181,7 @@ fn phrase(step: &Step, what: What, place: Option<&Place>, words: &dyn Words) -> 
         What::Resumes => "goes on".to_owned(),
         What::TimesOut => "goes on: its time is over".to_owned(),
         What::Ends => "ends".to_owned(),
+        What::Fence => "makes a fence".to_owned(),
         What::Other => format!("does something with {}", object()),
     }
 }
@@ -214,6 +227,8 @@ mod tests {
             preemptions: 0,
             message: String::new(),
             diverged_at: 0,
+            redundant: 0,
+            bounded: false,
         };
         Recorded { executed, process: 1, log: vec![], steps, places: BTreeMap::new(), load_base: 1000 }
     }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::finding::{Finding, Stats};
-use crate::gate::{Ignore, Levels};
+use crate::gate::Levels;
 
 /// Environment variable that names the file with a [`Job`].
 pub const JOB_ENV: &str = "SNAG_EXPLORATION";
@@ -32,8 +33,8 @@ pub struct Job {
     pub toolchain: String,
     /// Whether accesses to memory are instrumented.
     pub memory: bool,
-    /// What the project's manifests ask not to report.
-    pub ignore: Vec<Ignore>,
+    /// What the project asks for.
+    pub config: Config,
     /// What to report.
     pub levels: Levels,
     /// The command line, for the record.
@@ -93,6 +94,8 @@ pub struct Limits {
     pub portfolio: Vec<String>,
     /// Of `pct`.
     pub depth: u64,
+    /// Of `exhaustive`: most preemptions, branches and threads; 0 for no bound.
+    pub bounds: [u64; 3],
     /// Processes.
     pub jobs: u32,
     /// Which of how many shards this is, from 0.

@@ -54,6 +54,9 @@ pub struct Schedule {
     pub epoch: u64,
     /// Most points of an execution.
     pub max_steps: u64,
+    /// Whether atomics may read older stores, as C++20's memory model allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weak: bool,
     /// Hash of the binary's code and data.
     pub build: String,
     /// First line of `rustc -vV`.
@@ -62,7 +65,8 @@ pub struct Schedule {
     pub threads: u32,
     /// How often a thread is left that could go on.
     pub preemptions: u64,
-    /// `thread*points`, one after the other; `!` where a wait ends early, `?` where one ends for no reason.
+    /// `thread*points`, one after the other; `!` where a wait ends early, `?` where one ends for no reason,
+    /// `~` where an atomic reads not the newest store, but one that is so many older.
     pub schedule: String,
 }
 
@@ -82,6 +86,7 @@ impl Schedule {
                     How::Run => "",
                     How::Early => "!",
                     How::Spurious => "?",
+                    How::Older => "~",
                 };
                 format!("{}{how}*{}", segment.task, segment.steps)
             })
@@ -141,11 +146,9 @@ impl Schedule {
 /// `3!*12`.
 fn segment(word: &str) -> Option<Segment> {
     let (task, steps) = word.split_once('*')?;
-    let (task, how) = match (task.strip_suffix('!'), task.strip_suffix('?')) {
-        (Some(task), _) => (task, How::Early),
-        (_, Some(task)) => (task, How::Spurious),
-        _ => (task, How::Run),
-    };
+    let marks = [('!', How::Early), ('?', How::Spurious), ('~', How::Older)];
+    let marked = marks.into_iter().find_map(|(mark, how)| Some((task.strip_suffix(mark)?, how)));
+    let (task, how) = marked.unwrap_or((task, How::Run));
     let task: u16 = task.parse().ok()?;
     let steps = steps.parse().ok()?;
     (usize::from(task) < MAX_TASKS).then_some(Segment { task, how, steps })
@@ -157,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_segment() -> impl Strategy<Value = Segment> {
-        let how = prop_oneof![Just(How::Run), Just(How::Early), Just(How::Spurious)];
+        let how = prop_oneof![Just(How::Run), Just(How::Early), Just(How::Spurious), Just(How::Older)];
         (0..MAX_TASKS as u16, how, any::<u32>()).prop_map(|(task, how, steps)| Segment { task, how, steps })
     }
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub portfolio: Vec<Strategy>,
     /// For [`Strategy::Pct`].
     pub depth: u64,
+    /// For [`Strategy::Exhaustive`]: most preemptions, branches and threads; 0 for no bound.
+    pub bounds: [u64; 3],
     /// Processes.
     pub jobs: u32,
     /// Which of how many shards this is, from 0.
@@ -68,8 +70,12 @@ pub struct Explored {
     pub executions: u64,
     /// It never started a thread: one execution says it all.
     pub is_sequential: bool,
-    /// Depth-first search has come to its end.
+    /// The search has come to its end.
     pub is_exhausted: bool,
+    /// A bound has excluded schedules.
+    pub is_bounded: bool,
+    /// Executions that were given up, since what would have followed was tried before.
+    pub redundant: u64,
     /// Executions that were given up at the bound on their points.
     pub unfinished: u64,
     /// Most threads that had not ended when the test had, in one execution.
@@ -112,6 +118,8 @@ struct Shared {
     unfinished: AtomicU64,
     left: AtomicU64,
     exhausted: AtomicU64,
+    bounded: AtomicU64,
+    redundant: AtomicU64,
     /// Number of the first execution that was found not to pass; the largest number if none was.
     first: AtomicU64,
     found: Mutex<Option<(Executed, Strategy, Vec<Segment>)>>,
@@ -185,6 +193,8 @@ impl<'a> Searcher<'a> {
             executions: 1,
             is_sequential: false,
             is_exhausted: false,
+            is_bounded: false,
+            redundant: 0,
             unfinished: u64::from(matches!(profile.ending, Ending::StepBound | Ending::TooLong)),
             left: self.left(&profile),
             failure: None,
@@ -229,7 +239,8 @@ impl<'a> Searcher<'a> {
         began: Instant,
         explored: &mut Explored,
     ) -> io::Result<Option<(Executed, Strategy, Vec<Segment>)>> {
-        let jobs = if self.options.portfolio.contains(&Strategy::Dfs) { 1 } else { self.options.jobs };
+        let learns = |strategy| matches!(strategy, &Strategy::Dfs | &Strategy::Exhaustive);
+        let jobs = if self.options.portfolio.iter().any(learns) { 1 } else { self.options.jobs };
         while (self.servers.len() as u32) < jobs {
             let settings = on_processor(self.options, self.servers.len() as u32);
             self.servers.push(Server::start(self.program, settings)?);
@@ -241,6 +252,8 @@ impl<'a> Searcher<'a> {
             unfinished: AtomicU64::new(0),
             left: AtomicU64::new(u64::from(explored.left)),
             exhausted: AtomicU64::new(0),
+            bounded: AtomicU64::new(0),
+            redundant: AtomicU64::new(0),
             first: AtomicU64::new(u64::MAX),
             found: Mutex::new(None),
         };
@@ -266,6 +279,9 @@ impl<'a> Searcher<'a> {
         explored.unfinished += shared.unfinished.into_inner();
         explored.left = shared.left.into_inner() as u32;
         explored.is_exhausted = shared.exhausted.into_inner() != 0;
+        explored.is_bounded = shared.bounded.into_inner() != 0;
+        explored.redundant = shared.redundant.into_inner();
+        explored.executions -= explored.redundant;
         Ok(shared.found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
@@ -338,7 +354,7 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
     loop {
         let chunk = shared.next.fetch_add(1, Ordering::Relaxed) * shards + shard;
         let strategy = options.portfolio[(chunk % options.portfolio.len() as u64) as usize];
-        let mut first = 1 + chunk * CHUNK;
+        let mut first = 1 + chunk.saturating_mul(CHUNK);
         let end = (first + CHUNK).min(options.iterations);
         let is_over = || {
             options.time.is_some_and(|time| shared.began.elapsed() > time)
@@ -348,7 +364,11 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
             return Ok(());
         }
         while first < end && !is_over() {
-            let parameters: &[u64] = if strategy == Strategy::Pct { &[options.depth] } else { &[] };
+            let parameters: &[u64] = match strategy {
+                Strategy::Pct => &[options.depth],
+                Strategy::Exhaustive => &options.bounds,
+                _ => &[],
+            };
             let order = Order {
                 test,
                 strategy,
@@ -360,10 +380,14 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
             };
             let done = server.execute(&order)?;
             shared.executions.fetch_add(done.number + 1 - first, Ordering::Relaxed);
-            shared.left.fetch_max(u64::from(done.left.saturating_sub(1)), Ordering::Relaxed);
+            if done.ending == Ending::Passed {
+                shared.left.fetch_max(u64::from(done.left.saturating_sub(1)), Ordering::Relaxed);
+            }
+            shared.bounded.fetch_or(u64::from(done.bounded), Ordering::Relaxed);
+            shared.redundant.store(done.redundant, Ordering::Relaxed);
             first = done.number + 1;
             match done.ending {
-                Ending::Passed => {}
+                Ending::Passed | Ending::Redundant => {}
                 Ending::Exhausted => {
                     shared.exhausted.store(1, Ordering::Relaxed);
                 }

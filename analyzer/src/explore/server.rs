@@ -79,6 +79,10 @@ pub struct Executed {
     pub message: String,
     /// Where a replay could not go on.
     pub diverged_at: u32,
+    /// Executions of the test so far that were given up, since what would have followed was tried before.
+    pub redundant: u64,
+    /// Whether a bound has excluded schedules so far.
+    pub bounded: bool,
 }
 
 /// An execution in a process of its own.
@@ -338,6 +342,8 @@ fn executed(control: &ControlFile) -> Executed {
         preemptions: control.preemptions.load(Acquire),
         message: control.message(),
         diverged_at: control.diverged_at.load(Acquire),
+        redundant: control.redundant.load(Acquire),
+        bounded: control.bounded.load(Acquire) != 0,
     }
 }
 

@@ -345,6 +345,10 @@ fn summary(report: &Report) -> String {
         count => format!("{} ({})", counted(count as u64, "finding", "findings"), parts.join(", ")),
     };
     let stats = &report.stats;
+    if let Some(source) = &stats.source {
+        let files = counted(source.files, "file", "files");
+        return format!("snag: {found} in {files}, {}", counted(source.lines, "line", "lines"));
+    }
     format!(
         "snag: {found} in {} of {}, {}",
         counted(stats.events, "event", "events"),
@@ -506,7 +510,8 @@ mod tests {
     fn a_clean_run_is_one_line() {
         let mut report = report();
         report.findings.clear();
-        report.stats = crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, memory: None };
+        report.stats =
+            crate::finding::Stats { events: 1, threads: 1_234_567, processes: 2, ..Default::default() };
         let text = render(&report, &WIDE);
         assert_eq!(text, "snag: no findings in 1 event of 1,234,567 threads, 2 processes\n");
     }

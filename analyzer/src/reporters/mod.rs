@@ -3,9 +3,14 @@
 //! Invariant: a reporter sees a [`Report`] and the sources that it points into, never a trace and
 //! never another reporter; the same report, sources and [`Style`] give the same bytes.
 
+mod github;
 mod human;
 mod json;
+mod junit;
 pub mod lanes;
+mod markdown;
+mod message_json;
+mod sarif;
 mod short;
 mod snippet;
 
@@ -21,7 +26,16 @@ pub trait Reporter: Sync {
 }
 
 /// Every format; the first is the default.
-pub static REGISTRY: &[&dyn Reporter] = &[&human::Human, &json::Json, &short::Short];
+pub static REGISTRY: &[&dyn Reporter] = &[
+    &human::Human,
+    &short::Short,
+    &json::Json,
+    &message_json::MessageJson,
+    &sarif::Sarif,
+    &github::Github,
+    &junit::Junit,
+    &markdown::Markdown,
+];
 
 /// The format with this id.
 #[must_use]
@@ -164,8 +178,9 @@ fn other() {
             run: "7".to_owned(),
             program: ProgramStatus { exit: Some(0), signal: None },
             findings: vec![inversion()],
-            stats: Stats { events: 12345, threads: 4, processes: 1, memory: None },
+            stats: Stats { events: 12345, threads: 4, processes: 1, ..Stats::default() },
             warnings: Vec::new(),
+            ..Report::default()
         }
     }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::finding::{Place, ProgramStatus};
-use crate::gate::Ignore;
 
 /// Contents of `run.json`. Written before the program starts and again after it ended, so that a
 /// run can be analyzed even if snag itself was killed in between.
@@ -24,9 +24,9 @@ pub struct RunMeta {
     /// Whether accesses to memory were instrumented.
     #[serde(default)]
     pub memory: bool,
-    /// What the project's manifests ask not to report.
+    /// What the project asks for.
     #[serde(default)]
-    pub ignore: Vec<Ignore>,
+    pub config: Config,
     /// First line of `rustc -vV`.
     pub toolchain: String,
     /// Whether the programs are libtest harnesses, whose main thread only waits for its tests.

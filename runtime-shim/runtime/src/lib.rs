@@ -19,6 +19,7 @@ mod interpose;
 mod kernel;
 #[cfg(any(snag_memory, test))]
 mod memory;
+mod probe;
 pub mod recorder;
 pub mod sync;
 mod unwind;

@@ -105,6 +105,10 @@ numbers! {
         /// Threads are held at given places until others are at the other ones: active testing, Sen,
         /// PLDI 2008.
         Directed = 9,
+        /// All executions that can differ, one after the other: dynamic partial-order reduction,
+        /// Flanagan, Godefroid, POPL 2005. Parameters: most preemptions, branches and threads, 0 for no
+        /// bound.
+        Exhaustive = 10,
     }
 }
 
@@ -141,6 +145,8 @@ numbers! {
         Exhausted = 13,
         /// The analyzer has ended it, for it no longer moved in real time.
         Hung = 14,
+        /// What would have followed is the same as in an execution before.
+        Redundant = 15,
     }
 }
 
@@ -191,6 +197,8 @@ numbers! {
         TimesOut = 20,
         /// It has ended.
         Ends = 21,
+        /// It makes a fence.
+        Fence = 22,
     }
 }
 
@@ -204,8 +212,8 @@ pub struct Step {
     pub what: u8,
     /// Bit 0: `read` is known; bit 1: `written` is.
     pub known: u8,
-    /// Unused.
-    pub padding: u32,
+    /// How many stores to the atomic are newer than what it read, or are ordered behind what it wrote.
+    pub older: u32,
     /// Address of the object, 0 if there is none; the number of the new thread of a spawn.
     pub object: u64,
     /// Twice an address: of a place in the source, or one more, of code.
@@ -256,6 +264,8 @@ pub mod flags {
     /// each the place (8 bytes), line and column (4 bytes each), length of the file's path (8 bytes), and
     /// the path, padded to 8 bytes.
     pub const TELL: u32 = 64;
+    /// Atomics may read what the C++20 memory model lets them read, not only what was written last.
+    pub const WEAK: u32 = 128;
 }
 
 /// What both sides share; see the module.
@@ -320,6 +330,10 @@ pub struct Control {
     pub fingerprint: AtomicU64,
     /// Races of memory that were seen.
     pub races: AtomicU32,
+    /// Executions of this test that were given up since what would have followed was tried before.
+    pub redundant: AtomicU64,
+    /// Whether a bound has excluded schedules of this test: 0 or 1.
+    pub bounded: AtomicU32,
     /// Threads that were not at their end when the test was.
     pub left: AtomicU32,
     /// Why there is nothing more to it, or what the panic said.
@@ -344,6 +358,9 @@ pub enum How {
     Early = 1,
     /// A thread runs whose wait ends for no reason.
     Spurious = 2,
+    /// No point is passed: the atomic that comes next reads, or is ordered behind, not the newest store but
+    /// one that is so many older.
+    Older = 3,
 }
 
 /// Some steps of one thread.
@@ -353,7 +370,7 @@ pub struct Segment {
     pub task: u16,
     /// How it begins.
     pub how: How,
-    /// How many points it passes.
+    /// How many points it passes; with [`How::Older`] how many stores.
     pub steps: u32,
 }
 
@@ -370,6 +387,7 @@ impl Segment {
         let how = match (word >> 40) as u8 {
             1 => How::Early,
             2 => How::Spurious,
+            3 => How::Older,
             _ => How::Run,
         };
         Segment { task: (word >> 48) as u16, how, steps: word as u32 }
@@ -409,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_segment_survives_its_word() {
-        for how in [How::Run, How::Early, How::Spurious] {
+        for how in [How::Run, How::Early, How::Spurious, How::Older] {
             let segment = Segment { task: 4095, how, steps: u32::MAX };
             assert_eq!(Segment::from_word(segment.to_word()), segment);
         }

@@ -7,7 +7,7 @@ use snag_trace::control::{Ending, Strategy, flags};
 
 use super::confirm::Proven;
 use super::record::Wanted;
-use super::{Runner, STRATEGIES, build_of, word};
+use super::{EXHAUSTIVE, Runner, STRATEGIES, build_of, word};
 use crate::detectors::join_repeats;
 use crate::error::Error;
 use crate::explore::filter::Filter;
@@ -35,6 +35,7 @@ impl Runner<'_> {
             (limits.early_timeouts, flags::EARLY_TIMEOUTS),
             (limits.spurious_wakes, flags::SPURIOUS_WAKES),
             (filter.output, flags::OUTPUT),
+            (limits.portfolio == [EXHAUSTIVE], flags::WEAK),
         ] {
             bits |= if wanted { bit } else { 0 };
         }
@@ -46,6 +47,7 @@ impl Runner<'_> {
             seed: limits.seed,
             portfolio: limits.portfolio.iter().filter_map(strategy).collect(),
             depth: limits.depth,
+            bounds: limits.bounds,
             jobs: limits.jobs,
             shard: limits.shard,
             settings: Settings {
@@ -175,6 +177,9 @@ impl Runner<'_> {
         part: &mut Part,
     ) -> Result<Option<Observed>, Error> {
         let options = searcher.options();
+        if let Some(difference) = self.twice(number, options)? {
+            part.warnings.push(format!("{}: {difference}", name.unwrap_or("main")));
+        }
         let before = part.findings.len();
         if let Some((rule, file)) = self.sample(number, name, options, part)? {
             let line = format!("FOUND {rule} in a schedule under which it passes");
@@ -274,6 +279,7 @@ impl Runner<'_> {
             strategy: kind.map_or("directed", |(name, _)| name).to_owned(),
             epoch: options.settings.epoch,
             max_steps: options.settings.max_steps,
+            weak: options.settings.flags & flags::WEAK != 0,
             build: build_of(&self.program.path).unwrap_or_default(),
             toolchain: self.job.toolchain.clone(),
             threads: executed.tasks,
@@ -376,11 +382,18 @@ fn passed(name: Option<&str>, explored: &Explored, max_steps: u64) -> Verdict {
         ("unfinished", "no execution came to an end".to_owned())
     } else if explored.is_sequential {
         ("sequential", "ok (starts no thread: 1 schedule is all)".to_owned())
-    } else if explored.is_exhausted {
+    } else if explored.is_exhausted && explored.unfinished == 0 && !explored.is_bounded {
         ("exhausted", format!("ok (all {schedules})"))
+    } else if explored.is_exhausted {
+        ("passed", format!("ok (all {schedules} within the bounds)"))
     } else {
         ("passed", format!("ok ({schedules})"))
     };
+    match explored.left {
+        0 => {}
+        1 => line.push_str(", a thread still runs at its end"),
+        left => line.push_str(&format!(", up to {left} threads still run at its end")),
+    }
     if explored.unfinished > 0 {
         let unfinished = explored.unfinished;
         line.push_str(&format!(", {unfinished} of them without an end in {max_steps} steps (--max-steps)"));

@@ -6,6 +6,7 @@ mod confirm;
 mod explore;
 mod record;
 mod replay;
+mod twice;
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,7 +26,7 @@ use crate::names::place_of_code;
 use crate::sources::Sources;
 
 /// The strategies, with the names that people give them.
-pub const STRATEGIES: [(&str, Strategy); 7] = [
+pub const STRATEGIES: [(&str, Strategy); 8] = [
     ("random", Strategy::Random),
     ("pct", Strategy::Pct),
     ("pos", Strategy::Pos),
@@ -33,7 +34,11 @@ pub const STRATEGIES: [(&str, Strategy); 7] = [
     ("surw", Strategy::Surw),
     ("dfs", Strategy::Dfs),
     ("sequential", Strategy::Sequential),
+    (EXHAUSTIVE, Strategy::Exhaustive),
 ];
+
+/// The strategy that makes all executions: it takes turns with no other one.
+pub const EXHAUSTIVE: &str = "exhaustive";
 
 /// What takes turns unless something else is asked for.
 pub const PORTFOLIO: [&str; 5] = ["random", "pct", "pos", "urw", "surw"];
@@ -57,6 +62,7 @@ pub const fn word(ending: Ending) -> &'static str {
         Ending::TooLong => "too_long",
         Ending::Exhausted => "exhausted",
         Ending::Hung => "hung",
+        Ending::Redundant => "redundant",
     }
 }
 

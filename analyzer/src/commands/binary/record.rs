@@ -109,7 +109,7 @@ impl Runner<'_> {
             workspace_root: self.job.workspace_root.display().to_string(),
             engine: "controlled".to_owned(),
             memory: self.job.memory,
-            ignore: self.job.ignore.clone(),
+            config: self.job.config.clone(),
             toolchain: self.job.toolchain.clone(),
             test_harness: !self.program.is_program,
             ..RunMeta::default()

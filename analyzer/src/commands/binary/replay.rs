@@ -39,8 +39,9 @@ impl Runner<'_> {
             part.warnings.push(format!("the schedule was made for another build: {why}"));
         }
         let plan = schedule.segments().unwrap_or_default();
+        let bits = if schedule.weak { flags::WEAK } else { 0 };
         let settings =
-            Settings { max_steps: schedule.max_steps, flags: 0, epoch: schedule.epoch, processor: 1 };
+            Settings { max_steps: schedule.max_steps, flags: bits, epoch: schedule.epoch, processor: 1 };
         let mut server =
             Server::start(&self.program, settings).map_err(Error::io("execute", &self.program.path))?;
         let test = match &schedule.test {
@@ -117,13 +118,17 @@ impl Runner<'_> {
         for time in 1..=times {
             let executed = server.execute(order).map_err(Error::io("execute", &self.program.path))?;
             result.executions = time;
-            let is_same = super::word(executed.ending) == schedule.ending
+            let ends_alike = super::word(executed.ending) == schedule.ending
                 && executed.fingerprint == schedule.fingerprint;
-            if !is_same {
+            let length = |executed: &Executed| (executed.steps, executed.choices, executed.preemptions);
+            let is_as_long = last.as_ref().is_none_or(|last| length(last) == length(&executed));
+            let follows = order.strategy != Strategy::Replay || server.log() == order.plan;
+            if !ends_alike || !is_as_long || !follows {
                 "differs".clone_into(&mut result.outcome);
                 result.reason = self.describe(&executed);
+                let how = if ends_alike { "other steps lead to: " } else { "" };
                 return Ok(format!(
-                    "DIFFERS in replay {time} of {times}: {}, and it was: {}",
+                    "DIFFERS in replay {time} of {times}: {how}{}, and it was: {}",
                     result.reason, schedule.failure
                 ));
             }

@@ -71,6 +71,7 @@ unsafe fn recorded_wait(
     };
     let result = turns::wait_once(address, until, give_up, wait);
     if waits_here {
+        turns::before(What::Lock, mutex, at);
         // SAFETY: the caller's promise.
         unsafe { mutex::take_back(mutex) };
     }

@@ -94,6 +94,11 @@ unsafe extern "C-unwind" fn begin(birth: *mut c_void) -> *mut c_void {
     unsafe { free(birth) };
     let Birth { start, argument, number, parent, code, .. } = contents;
     adopt(number, parent, code);
+    #[cfg(snag_explore)]
+    if contents.ticket.is_some() {
+        crate::engine::controlled::is_number(number);
+        crate::engine::controlled::serve::name_thread(number);
+    }
     // SAFETY: `create` got it for this thread alone.
     #[cfg(any(snag_memory, test))]
     unsafe {

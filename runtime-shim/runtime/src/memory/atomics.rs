@@ -36,6 +36,8 @@ fn operation<W: Word>(at: *mut W, kind: AccessKind, ordering: Ordering, caller: 
         failure: ordering,
         code,
         frame: caller.addr(),
+        #[cfg(snag_explore)]
+        operand: 0,
     }
 }
 
@@ -48,7 +50,13 @@ unsafe extern "C" fn load<W: Word>(at: *mut W, order: u32, caller: Return) -> W 
 
 unsafe extern "C" fn store<W: Word>(at: *mut W, value: W, order: u32, caller: Return) {
     let order = ordering(order);
-    sync_var::perform(&operation(at, AccessKind::AtomicStore, order, caller), || {
+    #[cfg_attr(not(snag_explore), expect(unused_mut, reason = "what is written is asked for there only"))]
+    let mut operation = operation(at, AccessKind::AtomicStore, order, caller);
+    #[cfg(snag_explore)]
+    {
+        operation.operand = value.bits();
+    }
+    sync_var::perform(&operation, || {
         // SAFETY: the program's own operation.
         unsafe { W::store(at, value, order == Ordering::SeqCst) };
         Outcome::written(value)

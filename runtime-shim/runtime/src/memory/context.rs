@@ -104,7 +104,8 @@ struct Entry {
 }
 
 const ENTRIES: usize = 1 << 20;
-const BUCKET_BITS: u32 = 14;
+/// Where schedules are explored, each page that is touched counts: see [`crate::probe`].
+const BUCKET_BITS: u32 = if cfg!(snag_explore) { 10 } else { 14 };
 
 static MEMORY: AtomicPtr<Entry> = AtomicPtr::new(null_mut());
 static LAST: AtomicU32 = AtomicU32::new(0);

@@ -24,6 +24,7 @@ use super::place::Place;
 use super::thread::{self, Thread};
 use super::variable::OF_HEAP;
 use super::{maps, observed, ranges, variable};
+use crate::probe;
 
 const BASE: u32 = 1 << 30;
 const ENDED: u32 = 1 << 29;
@@ -56,7 +57,7 @@ static PLACES: [AtomicU64; SITES] = [const { AtomicU64::new(0) }; SITES];
 fn number_of(place: Place) -> u32 {
     let hash = place.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     for step in 0..32 {
-        let index = (hash as usize + step) % (SITES - 1) + 1;
+        let index = probe::slot(hash as usize, step, SITES).max(1);
         let there = PLACES[index].load(Ordering::Relaxed);
         if there == place.0 {
             return index as u32;

@@ -109,6 +109,21 @@ pub(crate) unsafe fn begin(thread: *mut Thread) {
         (*thread).stack = stack;
         (*thread).stack_top = (&raw const stack).addr();
         follow(thread);
+        #[cfg(snag_explore)]
+        expect_use(&*thread);
+    }
+}
+
+/// Has the kernel give what each thread touches: the end of its stack, and what is known of that.
+#[cfg(snag_explore)]
+fn expect_use(thread: &Thread) {
+    use crate::engine::controlled::image::expect_writes;
+    const STACK: usize = 20 << 10;
+    const FOLLOWED: usize = 12 << 10;
+    let top = thread.stack_top;
+    if top - thread.stack.0 > 2 * STACK {
+        expect_writes(top - STACK, STACK);
+        expect_writes(super::layout::cells_at(top - FOLLOWED), 2 * FOLLOWED);
     }
 }
 
@@ -309,6 +324,18 @@ pub(super) fn join(thread: &mut Thread, number: u32) {
     let _older = OLDER.lock.lock();
     // SAFETY: locked.
     learn(thread, unsafe { &mut (*OLDER.last.get()).clock });
+}
+
+/// As [`join`], ahead of it.
+#[cfg(snag_explore)]
+pub(super) fn sees_end(thread: &mut Thread, number: u32) {
+    let ended = ended(number);
+    let _held = ended.lock.lock();
+    // SAFETY: locked.
+    let last = unsafe { &mut *ended.last.get() };
+    if last.number == number {
+        learn(thread, &mut last.clock);
+    }
 }
 
 /// With the lock of `stored` held.

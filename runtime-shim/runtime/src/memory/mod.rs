@@ -57,6 +57,8 @@ mod sync_var;
 mod thread;
 mod variable;
 mod verdict;
+#[cfg(snag_explore)]
+mod weak;
 mod word;
 
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -148,6 +150,25 @@ pub(crate) fn learns(token: usize) {
             slots::notice(thread);
             objects::learns(thread, token);
         });
+    }
+}
+
+/// libc has joined thread `number`; what std does then, before it says so, is to see all of it.
+#[cfg(snag_explore)]
+pub(crate) fn joined(number: u32) {
+    if number != 0 && !thread::current().is_null() {
+        enter((), |thread| lifetime::sees_end(thread, number));
+    }
+}
+
+/// The calling thread lets others run.
+#[cfg(snag_explore)]
+pub(crate) fn yields() {
+    // SAFETY: the calling thread's, or null; only it uses it.
+    if let Some(thread) = unsafe { thread::current().as_ref() }
+        && weak::is_on(thread)
+    {
+        weak::yields(thread);
     }
 }
 

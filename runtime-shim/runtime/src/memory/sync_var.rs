@@ -23,6 +23,8 @@ use super::observed::{self, Sight, kind_of, place_of};
 use super::thread::{self, Thread};
 use super::variable::{self, Locked, PAST, Past};
 use super::verdict::{self, Earlier, Now};
+#[cfg(snag_explore)]
+use super::weak;
 use super::word::Word;
 use super::{access, sample, shared, slots};
 
@@ -41,6 +43,9 @@ pub(super) struct Operation {
     pub(super) code: usize,
     /// Where that stands on the stack.
     pub(super) frame: usize,
+    /// What a store writes; 0 of others, and of 128 bits.
+    #[cfg(snag_explore)]
+    pub(super) operand: u64,
 }
 
 /// What came of one.
@@ -88,6 +93,11 @@ pub(super) fn perform<W: Word>(operation: &Operation, effect: impl FnOnce() -> O
     #[cfg(snag_explore)]
     before(operation);
     let Some((thread, variable)) = begin(operation) else { return effect().result };
+    #[cfg(snag_explore)]
+    let variable = match older(thread, operation, variable) {
+        Ok(value) => return W::from_bits(value),
+        Err(variable) => variable,
+    };
     let begun = if sample::is_unusual() { shared::begins_atomic(operation.address) } else { None };
     let outcome = effect();
     #[cfg(snag_explore)]
@@ -110,13 +120,14 @@ const SPINS: u32 = 64;
 
 /// Another thread may run first, unless this one is within an operation that is one to others: the lock of
 /// a crate that the facade speaks for is one step, not the atomics that it is made of. Where it spins,
-/// others are let run.
+/// others are let run. What std does between a thread's code and its thread-local destructors is no step of
+/// its own either: those who wait for the thread's end wait for it in other ways.
 #[cfg(snag_explore)]
 fn before(operation: &Operation) {
     use crate::engine::What;
     // SAFETY: the calling thread's, not null; only it uses it.
     let thread = unsafe { &mut *thread::current() };
-    if thread.busy || thread.ignore != 0 {
+    if thread.busy || thread.ignore != 0 || thread.is_winding_up() {
         return;
     }
     if thread.hushed != 0 {
@@ -139,6 +150,82 @@ fn before(operation: &Operation) {
         object: operation.address,
         place: crate::engine::in_code(operation.code),
     });
+}
+
+/// Does a load or a store that is not about the newest store, if that may be and the search will have it:
+/// gives the value, else the variable back.
+#[cfg(snag_explore)]
+fn older(
+    thread: &mut Thread,
+    operation: &Operation,
+    variable: Locked<'static>,
+) -> Result<u64, Locked<'static>> {
+    if !weak::is_on(thread) || operation.size > GRANULE || variable.state.mixed {
+        return Err(variable);
+    }
+    let era = thread.era;
+    let state = &mut *variable.state;
+    // SAFETY: the program's own atomic.
+    let now = unsafe { super::word::value_at(operation.address, operation.size) };
+    let value = match operation.kind {
+        AccessKind::AtomicLoad => match weak::load(thread, operation, state, now) {
+            None => return Err(variable),
+            Some(mut older) => {
+                if acquires(operation.ordering) {
+                    thread.clock.join(older.clock(era));
+                } else {
+                    thread.unacquired.join(older.clock(era));
+                    thread.has_unacquired = true;
+                }
+                older.value
+            }
+        },
+        AccessKind::AtomicStore => {
+            let gives = releases(operation.ordering);
+            let clock = if gives { Some(&thread.clock) } else { thread.has_fenced.then_some(&thread.fenced) };
+            if !weak::store(thread, operation, state, (now, operation.operand), clock, era) {
+                return Err(variable);
+            }
+            operation.operand
+        }
+        _ => {
+            weak::prepare(operation, state, now);
+            return Err(variable);
+        }
+    };
+    let is_written = operation.kind == AccessKind::AtomicStore;
+    let (read, written) = if is_written { (None, Some(value)) } else { (Some(value), None) };
+    crate::engine::controlled::did(operation.address, read, written);
+    let what = (kind_of(!is_written, is_written), operation.ordering, operation.size);
+    let place = place_of(thread, operation.code);
+    let past = Past::new((thread.number, thread.slot, thread.epoch), what, place, thread.seq);
+    settle(thread, operation, variable, past, (value, is_written));
+    if is_written && releases(operation.ordering) {
+        slots::advance(thread);
+    }
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    thread.busy = false;
+    Ok(value)
+}
+
+/// Remembers an access, and tells of those that it races with.
+fn settle(
+    thread: &mut Thread,
+    operation: &Operation,
+    variable: Locked<'static>,
+    past: Past,
+    (value, is_written): (u64, bool),
+) {
+    variable.state.remember(past, &thread.clock);
+    variable::mark_granules(operation.address, operation.size);
+    // Before the lock is given back: who then reads what was written here may use the memory for
+    // something else at once.
+    let unordered =
+        has_unordered(thread, operation, is_written).then(|| unordered(thread, operation, is_written));
+    drop(variable);
+    if let Some(unordered) = unordered {
+        tell_races(thread, operation, past, value, &unordered);
+    }
 }
 
 /// The calling thread and the variable, if they are to be followed.
@@ -208,17 +295,12 @@ fn finish(
         state.is_read = false;
     }
     let writes = state.writes;
-    state.remember(past, &thread.clock);
-    variable::mark_granules(operation.address, operation.size);
-    // Before the lock is given back: who then reads what was written here may use the memory for
-    // something else at once.
-    let unordered =
-        has_unordered(thread, operation, is_written).then(|| unordered(thread, operation, is_written));
-    drop(variable);
     let value = written.or(read).unwrap_or(0);
-    if let Some(unordered) = unordered {
-        tell_races(thread, operation, past, value, &unordered);
+    #[cfg(snag_explore)]
+    if is_written && weak::is_on(thread) {
+        weak::wrote(thread, operation, state, (is_read, value), era);
     }
+    settle(thread, operation, variable, past, (value, is_written));
     // Also where the clock knows the write: a clock may know too much, and the trace must not lose an order.
     if sees_new {
         observed::saw(thread, &Sight { head, ..sight }, operation, past);
@@ -463,6 +545,10 @@ pub(super) fn atomic_races(address: usize, mask: u32, write: bool) -> [Option<Ea
 
 /// A fence, which the processor has made already.
 pub(super) fn fence(ordering: Ordering) {
+    #[cfg(snag_explore)]
+    if ordering == Ordering::SeqCst && crate::engine::controlled::is_weak() && !thread::current().is_null() {
+        before_fence();
+    }
     super::enter((), |thread| {
         slots::notice(thread);
         if thread.ignore == 0 {
@@ -476,7 +562,29 @@ pub(super) fn fence(ordering: Ordering) {
     });
 }
 
+/// Fences that are sequentially consistent come in an order.
+#[cfg(snag_explore)]
+fn before_fence() {
+    static FENCES: u8 = 0;
+    // SAFETY: the calling thread's, not null; only it uses it.
+    let thread = unsafe { &*thread::current() };
+    if !thread.busy && thread.ignore == 0 && thread.hushed == 0 {
+        crate::engine::point(crate::engine::Operation {
+            what: crate::engine::What::Fence,
+            writes: true,
+            yields: false,
+            spot: 0,
+            object: (&raw const FENCES).addr(),
+            place: 0,
+        });
+    }
+}
+
 fn fenced(thread: &mut Thread, ordering: Ordering) {
+    #[cfg(snag_explore)]
+    if ordering == Ordering::SeqCst && weak::is_on(thread) {
+        weak::fence(thread);
+    }
     if acquires(ordering) && thread.has_unacquired {
         let unacquired = thread.unacquired.clone();
         thread.clock.join(unacquired.entries());

@@ -131,6 +131,14 @@ pub(crate) struct Thread {
     pub(super) last_shared: LastAtomic,
 }
 
+#[cfg(snag_explore)]
+impl Thread {
+    /// Whether its code has ended, and its thread-local destructors have not begun.
+    pub(super) fn is_winding_up(&self) -> bool {
+        matches!(self.phase, Phase::After | Phase::Ending)
+    }
+}
+
 /// Reads one of the thread-local words.
 macro_rules! load_local {
     ($name:literal) => {{

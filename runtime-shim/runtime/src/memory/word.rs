@@ -32,6 +32,9 @@ pub(super) trait Word: Copy + PartialEq {
 
     /// The value in 64 bits; 0 for larger ones.
     fn bits(self) -> u64;
+    /// The value with these bits; 0 if it is larger than they are.
+    #[cfg(snag_explore)]
+    fn from_bits(bits: u64) -> Self;
     unsafe fn load(at: *mut Self) -> Self;
     /// Stores, with release ordering, or as strongly as can be.
     unsafe fn store(at: *mut Self, value: Self, strongest: bool);
@@ -41,6 +44,24 @@ pub(super) trait Word: Copy + PartialEq {
     unsafe fn change(at: *mut Self, change: Change, operand: Self) -> Self;
     /// What `change` makes of a value.
     fn changed(self, change: Change, operand: Self) -> Self;
+}
+
+/// The `size` bytes at `address`, of which there are 1, 2, 4 or 8.
+///
+/// # Safety
+/// An atomic of the program of that size is there.
+#[cfg(snag_explore)]
+pub(super) unsafe fn value_at(address: usize, size: usize) -> u64 {
+    let at = core::ptr::with_exposed_provenance_mut::<u8>(address);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match size {
+            1 => u8::load(at).bits(),
+            2 => u16::load(at.cast()).bits(),
+            4 => u32::load(at.cast()).bits(),
+            _ => u64::load(at.cast()).bits(),
+        }
+    }
 }
 
 macro_rules! arithmetic {
@@ -67,6 +88,11 @@ macro_rules! words {
                 #[inline(always)]
                 fn bits(self) -> u64 {
                     u64::from(self)
+                }
+
+                #[cfg(snag_explore)]
+                fn from_bits(bits: u64) -> $type {
+                    bits as $type
                 }
 
                 #[inline(always)]
@@ -121,6 +147,11 @@ words! {
 
 impl Word for u128 {
     fn bits(self) -> u64 {
+        0
+    }
+
+    #[cfg(snag_explore)]
+    fn from_bits(_: u64) -> u128 {
         0
     }
 

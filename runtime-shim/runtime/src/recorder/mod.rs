@@ -14,7 +14,7 @@ pub mod objects;
 mod process;
 mod shared;
 mod sites;
-mod sys;
+pub(crate) mod sys;
 mod threads;
 
 use core::panic::Location;

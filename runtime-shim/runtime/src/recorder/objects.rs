@@ -8,6 +8,7 @@ use snag_trace::{Flags, Kind, Mode, ObjectKind};
 use snag_trace::process::Shared;
 
 use super::{At, Place, shared, sites, threads};
+use crate::probe;
 
 static LAST: AtomicU32 = AtomicU32::new(0);
 
@@ -83,7 +84,7 @@ static TABLE: [Slot; SLOTS] =
 fn slot(address: usize, make: bool) -> Option<&'static Slot> {
     let hash = (address as u64 >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 46;
     for step in 0..TRIES {
-        let slot = &TABLE[(hash as usize + step) & (SLOTS - 1)];
+        let slot = &TABLE[probe::slot(hash as usize, step, SLOTS)];
         let there = slot.address.load(Ordering::Acquire);
         if there == address {
             return Some(slot);

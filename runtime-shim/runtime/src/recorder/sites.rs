@@ -13,6 +13,7 @@ use snag_trace::{Flags, Kind, Mode};
 
 use super::threads::Local;
 use super::{At, Place, sys};
+use crate::probe;
 
 const SLOTS: usize = 1 << 16;
 /// Slots that are tried before a place goes without a number.
@@ -70,7 +71,7 @@ pub(super) fn number(local: &Local, place: Place) -> u32 {
 
 #[inline]
 fn find(local: &Local, at: At, wanted: *mut ()) -> u32 {
-    let first = first_slot(wanted);
+    let first = slot(wanted, 0);
     if TABLE[first].load(Ordering::Relaxed) == wanted {
         return first as u32 + 1;
     }
@@ -78,9 +79,9 @@ fn find(local: &Local, at: At, wanted: *mut ()) -> u32 {
 }
 
 #[inline]
-fn first_slot(wanted: *mut ()) -> usize {
+fn slot(wanted: *mut (), step: usize) -> usize {
     let hash = (wanted.addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    hash as usize & (SLOTS - 1)
+    probe::slot(hash as usize, step, SLOTS)
 }
 
 #[cold]
@@ -95,7 +96,7 @@ fn search(local: &Local, at: At, wanted: *mut ()) -> u32 {
 /// The number of this address, 0 if the table is full, and whether it is new.
 fn find_slot(wanted: *mut ()) -> (u32, bool) {
     for step in 0..TRIES {
-        let slot = (first_slot(wanted) + step) & (SLOTS - 1);
+        let slot = slot(wanted, step);
         match TABLE[slot].compare_exchange(null_mut(), wanted, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return (slot as u32 + 1, true),
             Err(there) if there == wanted => return (slot as u32 + 1, false),

@@ -25,11 +25,30 @@ struct ResourceLimit {
     maximum: u64,
 }
 
-/// First fields of `struct dl_phdr_info`.
+/// An executable or shared object in memory (`dl_phdr_info` of libc).
 #[repr(C)]
-struct LoadedObject {
-    load_bias: usize,
+pub(crate) struct LoadedObject {
+    /// How far it was moved from the addresses in its file.
+    pub(crate) load_bias: usize,
     name: *const c_char,
+    #[cfg(snag_explore)]
+    pub(crate) segments: *const LoadedSegment,
+    #[cfg(snag_explore)]
+    pub(crate) count: u16,
+}
+
+/// A part of a loaded object (`Elf64_Phdr`).
+#[cfg(snag_explore)]
+#[repr(C)]
+pub(crate) struct LoadedSegment {
+    pub(crate) kind: u32,
+    pub(crate) flags: u32,
+    offset: u64,
+    pub(crate) address: u64,
+    physical: u64,
+    size_in_file: u64,
+    pub(crate) size: u64,
+    alignment: u64,
 }
 
 unsafe extern "C" {
@@ -192,16 +211,25 @@ pub(super) fn link_target(path: &[u8], buffer: &mut [u8]) -> usize {
 
 /// How far the executable was moved from the addresses in its file.
 pub(super) fn load_bias() -> usize {
-    extern "C" fn first(object: *mut LoadedObject, _: usize, data: *mut c_void) -> c_int {
-        // SAFETY: the loader gives a valid object; `data` is the caller's `usize`.
-        unsafe { *data.cast::<usize>() = (*object).load_bias };
-        1
-    }
-    let mut bias = 0_usize;
-    // SAFETY: the callback only writes to `bias`, which outlives the call. The first object is the
-    // executable itself.
-    unsafe { dl_iterate_phdr(first, (&raw mut bias).cast()) };
+    let mut bias = 0;
+    // The first object is the executable itself.
+    each_loaded(&mut |object| {
+        bias = object.load_bias;
+        false
+    });
     bias
+}
+
+/// Calls `each` with what is loaded, until it says `false`. Nothing may be loaded or closed meanwhile.
+pub(crate) fn each_loaded(mut each: &mut dyn FnMut(&LoadedObject) -> bool) {
+    extern "C" fn next(object: *mut LoadedObject, _: usize, each: *mut c_void) -> c_int {
+        // SAFETY: the loader gives a valid object; `each` is what was handed over.
+        let (object, each) =
+            unsafe { (&*object, &mut *each.cast::<&mut dyn FnMut(&LoadedObject) -> bool>()) };
+        c_int::from(!each(object))
+    }
+    // SAFETY: the callback gets the closure that it expects, which outlives the call.
+    unsafe { dl_iterate_phdr(next, (&raw mut each).cast()) };
 }
 
 /// The operating system's id of the calling thread.

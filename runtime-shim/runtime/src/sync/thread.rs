@@ -136,6 +136,8 @@ impl Child {
                 }
                 #[cfg(any(snag_memory, test))]
                 crate::memory::code_has_ended();
+                #[cfg(snag_explore)]
+                crate::engine::controlled::code_has_ended();
             }
         }
         if self.number == 0 {
@@ -214,7 +216,7 @@ impl Joining {
 
 /// The thread with this id is about to be given its park token.
 pub fn unparking(id: ThreadId, place: Option<Place>) {
-    before(What::Unpark, 0, place);
+    before(What::Unpark, core::ptr::from_ref(known(id).1).addr(), place);
     if recorder::on() {
         known(id).1.unparks.fetch_add(1, Release);
         record(Kind::Unpark, Mode::None, Flags::NONE, 0, place, u64::from(number_of(id)));
@@ -223,11 +225,11 @@ pub fn unparking(id: ThreadId, place: Option<Place>) {
 
 /// Parks the calling thread, for at most `time`.
 pub fn park(time: Option<Duration>, place: Option<Place>) {
-    before(What::Park, 0, place);
+    let me = real::current().id();
+    before(What::Park, core::ptr::from_ref(known(me).1).addr(), place);
     if !recorder::on() {
         return time.map_or_else(real::park, real::park_timeout);
     }
-    let me = real::current().id();
     register(me, recorder::current_thread());
     let unparks = &known(me).1.unparks;
     // Token or not: the real parker does not say.

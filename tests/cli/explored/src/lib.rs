@@ -41,6 +41,17 @@ mod tests {
     }
 
     #[test]
+    fn depends_on_its_process() {
+        let count = Mutex::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| *count.lock().unwrap() += 1);
+        });
+        for _ in 0..std::process::id() % 1000 {
+            *count.lock().unwrap() += 1;
+        }
+    }
+
+    #[test]
     fn err_is_returned() -> Result<(), String> {
         thread::spawn(|| ()).join().map_err(|_| "no thread")?;
         Err("no luck".to_owned())

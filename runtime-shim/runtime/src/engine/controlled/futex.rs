@@ -43,10 +43,8 @@ pub fn wait(word: &AtomicU32, expected: u32, bits: u32, deadline: Option<&Deadli
 /// Wakes at most `most` sleepers of the word at `address` whose bit set meets `bits`; how many were
 /// woken. The word may be gone already.
 pub fn wake(address: usize, most: i32, bits: u32) -> usize {
-    if super::me().is_none() {
-        return real::wake(address, most, bits);
-    }
-    State::get().wake(address, usize::try_from(most).unwrap_or(0), bits)
+    let Some(me) = super::me() else { return real::wake(address, most, bits) };
+    State::get().wake(me, address, usize::try_from(most).unwrap_or(0), bits)
 }
 
 /// The futex system call of a controlled task: what it gives, or nothing if this is not one that is known

@@ -104,6 +104,17 @@ pub(super) fn processors() -> [u64; 16] {
     set
 }
 
+/// Gives the calling thread a name of at most 15 bytes, for debuggers.
+pub(super) fn set_name(name: &[u8]) {
+    const PR_SET_NAME: usize = 15;
+    let mut ended = [0_u8; 16];
+    for (to, from) in ended.iter_mut().take(15).zip(name) {
+        *to = *from;
+    }
+    // SAFETY: a name that ends with NUL.
+    unsafe { call(SYS_PRCTL, [PR_SET_NAME, (&raw const ended).expose_provenance(), 0, 0, 0, 0]) };
+}
+
 /// Stops the calling thread for a debugger.
 pub(super) fn stop() {
     const SIGTRAP: usize = 5;

@@ -23,6 +23,7 @@
 
 pub(crate) mod clock;
 pub mod futex;
+pub(crate) mod image;
 mod kernel;
 mod random;
 pub(crate) mod serve;
@@ -62,10 +63,26 @@ pub(crate) fn is_controlled() -> bool {
     me().is_some()
 }
 
+/// Whether atomics may read what the C++20 memory model lets them read.
+#[cfg(snag_memory)]
+pub(crate) fn is_weak() -> bool {
+    me().is_some() && serve::flags() & snag_trace::control::flags::WEAK != 0
+}
+
+/// Which of so many ways the atomic goes that the calling task is about; 0 is the newest store.
+#[cfg(snag_memory)]
+pub(crate) fn way(ways: usize) -> usize {
+    me().map_or(0, |me| State::get().way(me, ways))
+}
+
 /// The calling task is about to make this operation.
 #[inline]
 pub fn point(operation: Operation) {
     if let Some(me) = me() {
+        #[cfg(snag_memory)]
+        if operation.yields {
+            crate::memory::yields();
+        }
         State::point(me, operation);
     }
 }
@@ -113,7 +130,33 @@ pub(crate) fn ended() {
 /// Waits for the end of the thread that libc knows by `handle`.
 pub(crate) fn join(handle: usize) {
     if let Some(me) = me() {
-        State::join(me, handle);
+        let number = State::join(me, handle);
+        #[cfg(snag_memory)]
+        crate::memory::joined(number);
+        #[cfg(not(snag_memory))]
+        let _ = number;
+    }
+}
+
+/// What the calling task's thread was begun for is done.
+pub(crate) fn code_has_ended() {
+    if let Some(me) = me() {
+        State::get().code_has_ended(me);
+    }
+}
+
+/// What an atomic may read was bounded.
+#[cfg(snag_memory)]
+pub(crate) fn has_bounded() {
+    if me().is_some() {
+        serve::strategies().has_bounded();
+    }
+}
+
+/// The calling task has this number with the recorder.
+pub(crate) fn is_number(number: u32) {
+    if let Some(me) = me() {
+        State::get().is_number(me, number);
     }
 }
 
@@ -131,8 +174,8 @@ pub(crate) fn may_wake_spuriously(may: bool) {
 
 /// Lets at most `most` tasks go on that wait at this address.
 pub(crate) fn wake(address: usize, most: usize) {
-    if me().is_some() {
-        State::get().wake(address, most, u32::MAX);
+    if let Some(me) = me() {
+        State::get().wake(me, address, most, u32::MAX);
     }
 }
 

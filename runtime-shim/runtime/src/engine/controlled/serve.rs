@@ -15,9 +15,9 @@ use snag_trace::control::{
     Segment, Step, Strategy, VERSION, flags as bits,
 };
 
-use super::kernel;
 use super::random::mix;
 use super::strategy::{Operation, Strategies, is_interesting};
+use super::{image, kernel};
 
 unsafe extern "C" {
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
@@ -248,6 +248,19 @@ pub(super) fn end(ending: Ending, fingerprint: u64) -> ! {
     kernel::exit(usize::from(ending != Ending::Passed))
 }
 
+/// Where a debugger is to stop, a thread that has no name yet has the one that reports give it.
+pub(crate) fn name_thread(number: u32) {
+    if flags() & bits::STOP == 0 {
+        return;
+    }
+    let digits = Decimal::new(number.into());
+    let mut name = *b"thread-\0\0\0\0\0\0\0\0";
+    for (to, from) in name[7..].iter_mut().zip(digits.as_str().bytes()) {
+        *to = from;
+    }
+    kernel::set_name(&name);
+}
+
 /// Says something of how the execution ends: parts, one after the other.
 pub(crate) fn say(parts: &[&str]) {
     append(0, parts);
@@ -323,6 +336,7 @@ pub(crate) fn start() {
         SHARED.store(own.cast(), Ordering::Release);
         CONTROL.store(mapped.cast(), Ordering::Release);
         control().load_base.store(crate::recorder::load_base() as u64, Ordering::Release);
+        image::use_one_arena();
         choose_processor();
         pthread_atfork(Some(before_fork), None, None);
     }
@@ -449,6 +463,7 @@ fn wait_for_work<R>(wanted: impl Fn() -> R) -> R {
         return wanted();
     }
     kernel::die_with_parent();
+    image::share_code();
     control.ready.store(1, Ordering::Release);
     kernel::rouse(&control.ready, true);
     if flags() & bits::OUTPUT == 0 {
@@ -499,8 +514,14 @@ fn execute() -> bool {
     let first = control.first.load(Ordering::Acquire);
     if first == 0 {
         strategies().reset();
+        control.redundant.store(0, Ordering::Relaxed);
     }
     for number in first..first.saturating_add(control.count.load(Ordering::Acquire)) {
+        let strategy = Strategy::from_number(control.strategy.load(Ordering::Acquire));
+        if matches!(strategy, Some(Strategy::Dfs | Strategy::Exhaustive)) && strategies().is_exhausted() {
+            control.ending.store(Ending::Exhausted as u32, Ordering::Release);
+            return false;
+        }
         begin_execution(number);
         FORKS.store(true, Ordering::Release);
         // SAFETY: this process has one thread.
@@ -532,7 +553,10 @@ fn execute() -> bool {
                 )
             },
         );
-        if ending != Ending::Passed {
+        control.bounded.store(u32::from(strategies().is_bounded()), Ordering::Relaxed);
+        if ending == Ending::Redundant {
+            control.redundant.fetch_add(1, Ordering::Relaxed);
+        } else if ending != Ending::Passed {
             return false;
         }
         if !more {

@@ -81,6 +81,12 @@ struct Task {
     wait: Wait,
     operation: Operation,
     handle: usize,
+    /// The recorder's number of it.
+    number: u32,
+    /// What it was begun for is done.
+    done: bool,
+    /// It has waited since its last point: what it does next is what it waited for.
+    has_waited: bool,
     /// How often it has looked for something, or let others run, since change number `polled_after`.
     polls: u32,
     polled_after: u64,
@@ -107,6 +113,9 @@ impl Task {
             },
             operation: Operation::UNKNOWN,
             handle: 0,
+            number: 0,
+            done: false,
+            has_waited: false,
             polls: 0,
             polled_after: 0,
             looks: 0,
@@ -215,6 +224,7 @@ impl State {
         let operation = Operation { spot: spot(operation.place as u64, caller), ..operation };
         let state = State::get();
         state.tasks[me].operation = operation;
+        state.tasks[me].has_waited = false;
         state.tasks[me].polls(&operation, state.changes);
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);
@@ -313,18 +323,20 @@ impl State {
                 && invents(flags::EARLY_TIMEOUTS, EARLY),
             may_be_spurious: task.may_be_spurious && invents(flags::SPURIOUS_WAKES, SPURIOUS),
         };
+        task.has_waited = true;
         task.status = Status::Waiting;
     }
 
-    pub(super) fn wake(&mut self, address: usize, most: usize, bits: u32) -> usize {
+    pub(super) fn wake(&mut self, me: usize, address: usize, most: usize, bits: u32) -> usize {
         let mut woken = 0;
         while woken < most {
-            let sleepers = self.tasks[..self.count].iter_mut().filter(|task| {
+            let sleepers = self.tasks[..self.count].iter_mut().enumerate().filter(|(_, task)| {
                 task.status == Status::Waiting && task.wait.address == address && task.wait.bits & bits != 0
             });
-            let Some(first) = sleepers.min_by_key(|task| task.wait.turn) else { break };
+            let Some((task, first)) = sleepers.min_by_key(|(_, task)| task.wait.turn) else { break };
             first.status = Status::Runnable;
             first.woken = true;
+            serve::strategies().orders(me, task);
             woken += 1;
         }
         if woken > 0 {
@@ -336,7 +348,7 @@ impl State {
 
     pub(super) fn spawning(&mut self, me: usize) -> Ticket {
         let child = self.count;
-        if child == MAX_TASKS {
+        if child == MAX_TASKS || !serve::strategies().has_room_for(child + 1) {
             self.end(Ending::TooManyThreads, 1);
         }
         self.count += 1;
@@ -370,7 +382,7 @@ impl State {
         state.tell(me, What::Ends);
         state.changed();
         let key = state.key_of_end(me);
-        state.wake(key, usize::MAX, u32::MAX);
+        state.wake(me, key, usize::MAX, u32::MAX);
         state.leaving = kernel::thread_id();
         State::hand_on(me, false);
     }
@@ -379,17 +391,30 @@ impl State {
         (&raw const self.tasks[task]).addr()
     }
 
-    pub(super) fn join(me: usize, handle: usize) {
+    /// What the task was begun for is done.
+    pub(super) fn code_has_ended(&mut self, me: usize) {
+        self.tasks[me].done = true;
+    }
+
+    /// The task's number with the recorder.
+    pub(super) fn is_number(&mut self, me: usize, number: u32) {
+        self.tasks[me].number = number;
+    }
+
+    /// Waits for the end of the task; gives its number, 0 if none is known by this handle.
+    pub(super) fn join(me: usize, handle: usize) -> u32 {
         let state = State::get();
         let mut known = (0..state.count).rev();
         let Some(task) = known.find(|&at| state.tasks[at].handle == handle && !state.tasks[at].joined) else {
-            return;
+            return 0;
         };
         state.tasks[task].joined = true;
+        serve::strategies().orders(task, me);
         if state.tasks[task].status != Status::Ended {
             let key = state.key_of_end(task);
             State::wait(me, key, u32::MAX, None);
         }
+        State::get().tasks[task].number
     }
 
     #[cfg(snag_memory)]
@@ -450,7 +475,8 @@ impl State {
             self.give_up(me);
         }
         let (found, runnable) = self.find_candidates();
-        let is_out_of_patience = self.in_a_row >= self.patience;
+        let strategies = serve::strategies();
+        let is_out_of_patience = self.in_a_row >= self.patience && !strategies.is_exhaustive();
         if is_out_of_patience {
             self.in_a_row = 0;
             self.patience = (self.patience / 2).max(LEAST_PATIENCE);
@@ -463,11 +489,10 @@ impl State {
         let current =
             candidates.iter().position(|candidate| candidate.task == me && candidate.how == How::Run);
         let choice = Choice { candidates, current, yields, number: self.choices };
-        let strategies = serve::strategies();
         let is_idle = self.steps - self.last_change > serve::max_steps() / 4;
-        let position = if found == 1 && !strategies.follows_plan() {
+        let position = if found == 1 && !strategies.decides_all() {
             0
-        } else if is_idle && !strategies.follows_plan() {
+        } else if is_idle && !strategies.decides_all() {
             let yields = yields || self.in_a_row % TURN == TURN - 1;
             Choice { yields, ..choice }.in_turn()
         } else {
@@ -475,6 +500,8 @@ impl State {
             match strategies.choose(&choice, &serve::planned) {
                 Answer::Run(position) => position,
                 Answer::Diverged => self.diverge(me),
+                Answer::Redundant => self.end(Ending::Redundant, 1),
+                Answer::TooLong => self.end(Ending::StepBound, 3),
             }
         };
         let Candidate { task, how, .. } = self.candidates[position];
@@ -500,20 +527,41 @@ impl State {
         }
     }
 
+    /// Which of so many ways the atomic goes that task `me` is about: 0 is the newest store.
+    #[cfg(snag_memory)]
+    pub(super) fn way(&mut self, me: usize, ways: usize) -> usize {
+        if ways < 2 {
+            return 0;
+        }
+        let older = serve::strategies().way(me, ways, &serve::planned);
+        if older != 0 {
+            self.append(Segment { task: me as u16, how: How::Older, steps: older as u32 });
+            if let Some(last) = self.told.checked_sub(1) {
+                serve::amend(last, |step| step.older = older as u32);
+            }
+        }
+        older
+    }
+
     fn log(&mut self, task: usize, how: How) {
         if how == How::Run
             && let Some(before) = self.logged.checked_sub(1)
         {
             let mut segment = serve::logged(before);
-            if usize::from(segment.task) == task && segment.steps < u32::MAX {
+            let is_of_points = segment.how != How::Older && segment.steps < u32::MAX;
+            if usize::from(segment.task) == task && is_of_points {
                 segment.steps += 1;
                 return serve::log(before, segment);
             }
         }
+        self.append(Segment { task: task as u16, how, steps: 1 });
+    }
+
+    fn append(&mut self, segment: Segment) {
         if !serve::has_room(self.logged) {
             self.end(Ending::TooLong, 1);
         }
-        serve::log(self.logged, Segment { task: task as u16, how, steps: 1 });
+        serve::log(self.logged, segment);
         self.logged += 1;
     }
 
@@ -532,7 +580,12 @@ impl State {
                 };
                 runnable += usize::from(how == How::Run);
                 polling += usize::from(how == How::Run && state.is_polling(self.changes));
-                self.candidates[found] = Candidate { task, how, operation: state.operation };
+                let operation = if state.has_waited {
+                    Operation { object: state.wait.address, writes: true, ..state.operation }
+                } else {
+                    state.operation
+                };
+                self.candidates[found] = Candidate { task, how, operation };
                 found += 1;
             }
             if next_moment == u64::MAX {
@@ -601,7 +654,8 @@ impl State {
 
     /// Writes down what there is to say of the execution so far.
     fn report(&self) {
-        let left = self.tasks[..self.count].iter().filter(|task| task.status != Status::Ended).count();
+        let left =
+            self.tasks[..self.count].iter().filter(|task| !task.done && task.status != Status::Ended).count();
         serve::report(&serve::Account {
             tasks: self.count,
             left,

@@ -11,6 +11,7 @@
 
 mod dfs;
 mod directed;
+mod exhaustive;
 mod pct;
 mod plan;
 mod pos;
@@ -18,6 +19,8 @@ mod surw;
 mod urw;
 
 use snag_trace::control::{How, MAX_TASKS, PARAMETERS, Segment, Strategy, What};
+
+use exhaustive::Next;
 
 use super::random::Random;
 
@@ -124,6 +127,7 @@ impl Profile {
 #[repr(C)]
 pub(super) struct Strategies {
     kind: u32,
+    is_exhausted: bool,
     random: u64,
     profile: Profile,
     parameters: [u64; PARAMETERS],
@@ -133,6 +137,7 @@ pub(super) struct Strategies {
     surw: surw::Surw,
     dfs: dfs::Dfs,
     plan: plan::Plan,
+    exhaustive: exhaustive::Exhaustive,
 }
 
 /// Where the plan is.
@@ -145,6 +150,10 @@ pub(super) enum Answer {
     Run(usize),
     /// A replay cannot go on.
     Diverged,
+    /// Whatever follows was tried before.
+    Redundant,
+    /// There is no room for more.
+    TooLong,
 }
 
 /// One way to choose.
@@ -181,6 +190,10 @@ impl Strategies {
         }
         self.dfs.begin();
         self.plan.begin();
+        if kind == Strategy::Exhaustive {
+            let [preemptions, branches, threads, ..] = parameters;
+            self.exhaustive.begin(exhaustive::Bounds { preemptions, branches, threads });
+        }
         self.random = random.next();
     }
 
@@ -198,6 +211,13 @@ impl Strategies {
             Some(Strategy::Dfs) => self.dfs.choose(choice),
             Some(Strategy::Plan) => return self.plan.choose(choice, planned, false),
             Some(Strategy::Replay) => return self.plan.choose(choice, planned, true),
+            Some(Strategy::Exhaustive) => {
+                return match self.exhaustive.choose(choice) {
+                    Next::Run(position) => Answer::Run(position),
+                    Next::Redundant => Answer::Redundant,
+                    Next::TooLong => Answer::TooLong,
+                };
+            }
             Some(Strategy::Directed) => directed::choose(choice, &self.parameters, &mut random),
             _ => match self.chooser() {
                 Some(chooser) => chooser.choose(choice, &mut random),
@@ -206,8 +226,52 @@ impl Strategies {
         })
     }
 
+    /// Which of so many ways an atomic goes, from 0, the one that it would go by itself.
+    #[cfg(snag_memory)]
+    pub(super) fn way(&mut self, task: usize, ways: usize, planned: Planned<'_>) -> usize {
+        match Strategy::from_number(self.kind) {
+            Some(Strategy::Exhaustive) => self.exhaustive.way(ways),
+            Some(Strategy::Plan | Strategy::Replay) => self.plan.way(task, planned).min(ways - 1),
+            _ => 0,
+        }
+    }
+
+    /// Whether every choice is the strategy's, even where there is only one thread to choose.
+    pub(super) fn decides_all(&self) -> bool {
+        self.is_exhaustive() || self.follows_plan()
+    }
+
+    /// Whether all executions are to be made.
+    pub(super) fn is_exhaustive(&self) -> bool {
+        Strategy::from_number(self.kind) == Some(Strategy::Exhaustive)
+    }
+
+    /// Whether there may be so many threads.
+    pub(super) fn has_room_for(&self, threads: usize) -> bool {
+        !self.is_exhaustive() || self.exhaustive.has_room_for(threads)
+    }
+
+    /// Whether a bound has excluded schedules.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.exhaustive.is_bounded()
+    }
+
+    /// A bound has excluded something.
+    #[cfg(snag_memory)]
+    pub(super) fn has_bounded(&mut self) {
+        self.exhaustive.has_bounded();
+    }
+
+    /// Thread `one` has made thread `other` go on.
+    pub(super) fn orders(&mut self, one: usize, other: usize) {
+        if self.is_exhaustive() {
+            self.exhaustive.orders(one, other);
+        }
+    }
+
     /// Thread `child` is born.
     pub(super) fn spawned(&mut self, parent: usize, child: usize) {
+        self.orders(parent, child);
         let mut random = Random::new(self.random, !(child as u64));
         if let Some(chooser) = self.chooser() {
             chooser.spawned(parent, child, &mut random);
@@ -218,7 +282,13 @@ impl Strategies {
     pub(super) fn invents_wakes(&self) -> bool {
         !matches!(
             Strategy::from_number(self.kind),
-            Some(Strategy::Sequential | Strategy::Dfs | Strategy::Plan | Strategy::Replay)
+            Some(
+                Strategy::Sequential
+                    | Strategy::Dfs
+                    | Strategy::Exhaustive
+                    | Strategy::Plan
+                    | Strategy::Replay
+            )
         )
     }
 
@@ -256,7 +326,13 @@ impl Strategies {
                 self.profile.parents[number] = parent;
             }
         }
-        Strategy::from_number(self.kind) != Some(Strategy::Dfs) || self.dfs.advance()
+        let more = match Strategy::from_number(self.kind) {
+            Some(Strategy::Dfs) => self.dfs.advance(),
+            Some(Strategy::Exhaustive) => self.exhaustive.advance(),
+            _ => true,
+        };
+        self.is_exhausted = !more;
+        more
     }
 
     /// Whether the profile is there.
@@ -269,6 +345,13 @@ impl Strategies {
         self.profile.is_there = false;
         self.profile.count = 0;
         self.dfs.reset();
+        self.exhaustive.reset();
+        self.is_exhausted = false;
+    }
+
+    /// Whether the search has come to its end.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_exhausted
     }
 }
 
