@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::project::{DOUBLE, Project, sources};
 
 fn schema() -> jsonschema::Validator {
-    let mut schema: Value =
-        serde_json::from_str(include_str!("sarif-2.1.0.json")).expect("the schema is JSON");
     // A bracket too many in the published schema: it is no regular expression.
-    let pattern = &mut schema["definitions"]["run"]["properties"]["language"]["pattern"];
-    assert_eq!(*pattern, "^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$");
-    *pattern = "^[a-zA-Z]{2}(-[a-zA-Z]{2})?$".into();
+    let wrong = "^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$";
+    let text = include_str!("sarif-2.1.0.json");
+    assert_eq!(text.matches(wrong).count(), 2);
+    let text = text.replace(wrong, "^[a-zA-Z]{2}(-[a-zA-Z]{2})?$");
+    let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
     jsonschema::validator_for(&schema).expect("the schema is one")
 }
 

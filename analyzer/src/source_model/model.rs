@@ -141,6 +141,8 @@ impl<'a> Model<'a> {
             What::Own(target) if !self.linked().function(*target).is_async => {
                 self.called(id, step, *target, here)
             }
+            // The guard that an awaited call gives back counts as held from the call on.
+            What::Await if step.held.iter().any(|held| held.value == step.expr) => Vec::new(),
             What::Await => match self.types.target(id, step.expr) {
                 Some(target) if self.linked().function(target).is_async => {
                     self.called(id, step, target, here)

@@ -137,6 +137,22 @@ impl Bank {
     }
 }
 
+struct Shared {
+    state: tokio::sync::Mutex<u32>,
+}
+
+impl Shared {
+    async fn lock(&self) -> tokio::sync::MutexGuard<'_, u32> {
+        self.state.lock().await
+    }
+
+    async fn add(&self) {
+        *self.lock().await += 1;
+        let state = self.lock().await;
+        println!("{state}");
+    }
+}
+
 fn consume(guard: std::sync::MutexGuard<'_, Vec<u64>>) {
     println!("{}", guard.len());
 }
