@@ -135,6 +135,7 @@ mod tests {
             help: String::new(),
             count: 1,
             threads: Vec::new(),
+            processes: Vec::new(),
             objects: Vec::new(),
             locations: Vec::new(),
             witness: Vec::new(),

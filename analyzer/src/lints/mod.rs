@@ -138,6 +138,7 @@ impl Draft {
             help: self.help.to_owned(),
             count: 1,
             threads: Vec::new(),
+            processes: Vec::new(),
             objects: self.objects.into_iter().map(object).collect(),
             locations: self.places.into_iter().map(location).collect(),
             witness: Vec::new(),

@@ -7,10 +7,10 @@
 //! Source: Mattern, "Virtual Time and Global States of Distributed Systems", 1988. A thread's component is
 //! the number of the last of its events that is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use snag_trace::{Kind, Mode};
+use snag_trace::{Kind, Mode, ObjectKind};
 
 use crate::model::execution::{Event, Execution, ObjectId, ThreadId};
 use crate::model::happens_before::HappensBefore;
@@ -62,6 +62,10 @@ pub struct Clocks<'a> {
     /// Clocks at events that others come after, and how many of those are still to come.
     kept: HashMap<u32, (Rc<Clock>, u32)>,
     uses: HashMap<u32, u32>,
+    /// The last event of each thread so far.
+    last: Vec<Option<u32>>,
+    /// Processes of which something has happened.
+    begun: HashSet<u32>,
     next: u32,
 }
 
@@ -76,8 +80,18 @@ impl<'a> Clocks<'a> {
                 *uses.entry(source.event).or_default() += 1;
             }
         }
-        let threads = vec![Clock::default(); execution.threads.len()];
-        Clocks { execution, order, threads, locks: HashMap::new(), kept: HashMap::new(), uses, next: 0 }
+        let count = execution.threads.len();
+        Clocks {
+            execution,
+            order,
+            threads: vec![Clock::default(); count],
+            locks: HashMap::new(),
+            kept: HashMap::new(),
+            uses,
+            last: vec![None; count],
+            begun: HashSet::new(),
+            next: 0,
+        }
     }
 
     /// The next event, if its number is below `until`.
@@ -105,16 +119,26 @@ impl<'a> Clocks<'a> {
         let index = self.next;
         self.next += 1;
         let event = &self.execution.events[index as usize];
+        let begins = self.begun.insert(self.execution.thread(event.thread).process);
         for source in self.order.sources(index) {
-            if let Some((clock, left)) = self.kept.get_mut(&source.event) {
-                let clock = Rc::clone(clock);
+            let other = &self.execution.events[source.event as usize];
+            let means_all = self.means_all(event, other, begins);
+            let clock = if means_all && self.last[other.thread.at()] == Some(source.event) {
+                Some(Rc::new(self.threads[other.thread.at()].clone()))
+            } else {
+                self.kept.get(&source.event).map(|(clock, _)| Rc::clone(clock))
+            };
+            if let Some((_, left)) = self.kept.get_mut(&source.event) {
                 *left -= 1;
                 if *left == 0 {
                     self.kept.remove(&source.event);
                 }
+            }
+            if let Some(clock) = clock {
                 self.threads[event.thread.at()].join(&clock);
             }
         }
+        self.last[event.thread.at()] = Some(index);
         let own = &mut self.threads[event.thread.at()];
         own.learn(event.thread, event.seq);
         let of_lock = matches!(event.kind, Kind::Acquire | Kind::Release | Kind::Convert | Kind::OnceEnd);
@@ -132,6 +156,22 @@ impl<'a> Clocks<'a> {
         }
         if let Some(uses) = self.uses.remove(&index) {
             self.kept.insert(index, (Rc::new(self.threads[event.thread.at()].clone()), uses));
+        }
+    }
+}
+
+impl Clocks<'_> {
+    /// Whether an event comes after all that the thread of this source did so far: what it did since its last
+    /// event, without one, as well.
+    fn means_all(&self, event: &Event, source: &Event, begins: bool) -> bool {
+        match event.kind {
+            Kind::Reaped => true,
+            Kind::StreamRead => event.arg == 0,
+            Kind::Learn => {
+                let of = self.execution.kind(event.object);
+                matches!(of, Some(ObjectKind::FileLock | ObjectKind::RecordLock))
+            }
+            _ => begins && source.kind != Kind::Fork,
         }
     }
 }

@@ -6,6 +6,8 @@
 pub mod clocks;
 pub mod crossing;
 pub mod execution;
+#[cfg(test)]
+pub mod family_script;
 pub mod family_standstill;
 pub mod flow;
 pub mod forks;

@@ -131,3 +131,65 @@ impl Sites {
         site
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::family_script::{Family, MUTEX, PRIVATE};
+
+    fn told(execution: &Execution) -> Vec<(Kind, u64)> {
+        let is_told = |event: &&Event| matches!(event.kind, Kind::Read | Kind::Write);
+        execution.events.iter().filter(is_told).map(|event| (event.kind, event.seq)).collect()
+    }
+
+    #[test]
+    fn accesses_take_the_place_of_what_the_lock_says() {
+        let mut family = Family::of(2);
+        let read = family.locked(1, |family| family.read(1));
+        let write = family.locked(1, |family| family.write(1));
+        assert_eq!(told(&family.load()), [(Kind::Read, read), (Kind::Write, write)]);
+    }
+
+    #[test]
+    fn a_section_without_accesses_keeps_what_its_lock_says_and_so_does_a_private_lock() {
+        let mut family = Family::of(2);
+        family.locked(1, |_| 0);
+        family.event(1, Kind::Acquire, PRIVATE, 0);
+        let remark = family.event(1, Kind::Write, PRIVATE, 0);
+        family.write(1);
+        family.event(1, Kind::Release, PRIVATE, 0);
+        let told = told(&family.load());
+        assert_eq!((told.len(), told[1]), (2, (Kind::Write, remark)));
+    }
+
+    #[test]
+    fn nothing_is_put_in_once_accesses_are_left_out() {
+        let mut family = Family::of(2);
+        let read = family.locked(1, |family| family.read(1));
+        family.but(1, |trace| trace.shared_until = Some(1));
+        let told = told(&family.load());
+        assert!(told.len() == 1 && told[0].0 == Kind::Write && told[0].1 < read);
+    }
+
+    #[test]
+    fn a_shared_object_is_one_and_a_private_one_is_each_processs_own() {
+        let mut family = Family::of(3);
+        for process in [1, 2] {
+            family.locked(process, |_| 0);
+            family.event(process, Kind::Acquire, PRIVATE, 0);
+        }
+        let execution = family.load();
+        let acquired = |shared: bool| -> Vec<ObjectId> {
+            let of_kind = execution.events.iter().filter(|event| event.kind == Kind::Acquire);
+            let objects = of_kind.map(|event| event.object);
+            objects.filter(|object| execution.objects[object.at()].shared.is_some() == shared).collect()
+        };
+        assert_eq!(acquired(true)[0], acquired(true)[1]);
+        assert_eq!(execution.objects[acquired(true)[0].at()].number, MUTEX);
+        let own = acquired(false);
+        assert_ne!(own[0], own[1]);
+        let copied = own.iter().map(|object| execution.objects[object.at()].copy_of);
+        let copied: Vec<_> = copied.collect();
+        assert!(copied[0] == copied[1] && !copied[0].is_none());
+    }
+}

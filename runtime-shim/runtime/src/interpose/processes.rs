@@ -101,18 +101,19 @@ around! {
     fork as snag_fork() -> c_int, "rdi",
         |caller| forks(How::Fork, At::Called(caller)),
         |(), result| if result != 0 { forked(u32::try_from(result).unwrap_or(0)) };
-    // SAFETY: the place for the child's number is the caller's.
     posix_spawn as snag_posix_spawn(
         pid: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void,
         arguments: *const c_void, environment: *const c_void
     ) -> c_int, stack,
         |caller| forks(How::Spawn, At::Called(caller)),
+        // SAFETY: what was written is the caller's.
         |(), result| forked(unsafe { spawned(pid, result) });
     posix_spawnp as snag_posix_spawnp(
         pid: *mut c_int, path: *const c_char, actions: *const c_void, attributes: *const c_void,
         arguments: *const c_void, environment: *const c_void
     ) -> c_int, stack,
         |caller| forks(How::Spawn, At::Called(caller)),
+        // SAFETY: what was written is the caller's.
         |(), result| forked(unsafe { spawned(pid, result) });
     execve as snag_execve(
         path: *const c_char, arguments: *const c_void, environment: *const c_void
@@ -127,24 +128,28 @@ around! {
     fexecve as snag_fexecve(
         file: c_int, arguments: *const c_void, environment: *const c_void
     ) -> c_int, "rcx", |caller| exec(caller), |(), _result| ();
-    // SAFETY: the place for the status is the caller's.
     waitpid as snag_waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int, "rcx",
         |caller| (waits(pid, options, caller), caller),
+        // SAFETY: what was written is the caller's.
         |(at, caller), result| waited(at, caller, result, result > 0 && unsafe { has_ended(status) });
     wait as snag_wait(status: *mut c_int) -> c_int, "rsi",
         |caller| (waits(0, 0, caller), caller),
+        // SAFETY: what was written is the caller's.
         |(at, caller), result| waited(at, caller, result, result > 0 && unsafe { has_ended(status) });
     wait3 as snag_wait3(status: *mut c_int, options: c_int, usage: *mut c_void) -> c_int, "rcx",
         |caller| (waits(0, options, caller), caller),
+        // SAFETY: what was written is the caller's.
         |(at, caller), result| waited(at, caller, result, result > 0 && unsafe { has_ended(status) });
     wait4 as snag_wait4(
         pid: c_int, status: *mut c_int, options: c_int, usage: *mut c_void
     ) -> c_int, "r8",
         |caller| (waits(pid, options, caller), caller),
+        // SAFETY: what was written is the caller's.
         |(at, caller), result| waited(at, caller, result, result > 0 && unsafe { has_ended(status) });
     waitid as snag_waitid(kind: c_int, id: u32, info: *mut c_void, options: c_int) -> c_int, "r8",
         |caller| (waits(if kind == 1 { id.cast_signed() } else { 0 }, options, caller), caller),
         |(at, caller), result| {
+            // SAFETY: what was written is the caller's.
             let (pid, ended) = if result == 0 { unsafe { told(info) } } else { (0, false) };
             waited(at, caller, pid, ended);
         };

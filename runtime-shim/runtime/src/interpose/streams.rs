@@ -229,8 +229,8 @@ const MSG_PEEK: c_int = 2;
 around! {
     write as snag_write(fd: c_int, bytes: *const c_void, len: usize) -> isize, "rcx",
         |caller| puts(fd, len, caller), |stream, result| has_put(stream, result);
-    // SAFETY: the parts are the caller's.
     writev as snag_writev(fd: c_int, parts: *const c_void, count: c_int) -> isize, "rcx",
+        // SAFETY: what is pointed to is the caller's.
         |caller| puts(fd, unsafe { sum(parts, count) }, caller), |stream, result| has_put(stream, result);
     send as snag_send(fd: c_int, bytes: *const c_void, len: usize, flags: c_int) -> isize, "r8",
         |caller| puts(fd, len, caller), |stream, result| has_put(stream, result);
@@ -238,8 +238,8 @@ around! {
         fd: c_int, bytes: *const c_void, len: usize, flags: c_int, to: *const c_void, to_len: u32
     ) -> isize, stack,
         |caller| puts(fd, len, caller), |stream, result| has_put(stream, result);
-    // SAFETY: the message is the caller's.
     sendmsg as snag_sendmsg(fd: c_int, message: *const c_void, flags: c_int) -> isize, "rcx",
+        // SAFETY: what is pointed to is the caller's.
         |caller| puts(fd, unsafe { sum_of_message(message) }, caller),
         |stream, result| has_put(stream, result);
     vmsplice as snag_vmsplice(fd: c_int, parts: *const c_void, count: usize, flags: u32) -> isize, "r8",
@@ -268,9 +268,9 @@ around! {
         |caller| closes(new, caller), |(), _result| ();
     read as snag_read(fd: c_int, bytes: *mut c_void, len: usize) -> isize, "rcx",
         |caller| wants(fd, caller), |stream, result| has_taken(stream, result, len, false);
-    // SAFETY: the parts are the caller's.
     readv as snag_readv(fd: c_int, parts: *const c_void, count: c_int) -> isize, "rcx",
         |caller| wants(fd, caller),
+        // SAFETY: what is pointed to is the caller's.
         |stream, result| has_taken(stream, result, unsafe { sum(parts, count) }, false);
     recv as snag_recv(fd: c_int, bytes: *mut c_void, len: usize, flags: c_int) -> isize, "r8",
         |caller| wants(fd, caller),
@@ -292,17 +292,18 @@ around! {
         |(stream, caller), result| if result == 0 && stream.is_some() {
             through_kernel(Kind::Learn, caller);
         };
-    // SAFETY: two descriptors, if it succeeds.
     socketpair as snag_socketpair(family: c_int, kind: c_int, protocol: c_int, ends: *mut c_int) -> c_int, "r8",
+        // SAFETY: what is pointed to is the caller's.
         |caller| caller, |caller, result| if result == 0 { unsafe { paired(ends, caller) } };
     epoll_ctl as snag_epoll_ctl(epoll: c_int, operation: c_int, fd: c_int, event: *mut c_void) -> c_int, "r8",
         |caller| through_kernel(Kind::Give, caller), |(), _result| ();
-    // SAFETY: the descriptors are the caller's.
     poll as snag_poll(descriptors: *mut c_void, count: usize, time: c_int) -> c_int, "rcx",
+        // SAFETY: what is pointed to is the caller's.
         |caller| caller, |caller, result| unsafe { polled(descriptors, count, result, caller) };
     ppoll as snag_ppoll(
         descriptors: *mut c_void, count: usize, time: *const c_void, signals: *const c_void
     ) -> c_int, "r8",
+        // SAFETY: what is pointed to is the caller's.
         |caller| caller, |caller, result| unsafe { polled(descriptors, count, result, caller) };
     select as snag_select(
         count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, time: *mut c_void

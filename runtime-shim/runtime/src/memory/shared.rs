@@ -96,7 +96,7 @@ const NONE: Found = Found { start: 0, end: 0, object: 0, offset: 0 };
 fn find(address: usize) -> Option<Found> {
     for _ in 0..4 {
         let before = CHANGES.load(Ordering::Acquire);
-        if before % 2 != 0 {
+        if !before.is_multiple_of(2) {
             super::kernel::yield_now();
             continue;
         }
@@ -275,7 +275,7 @@ const fn place_index(place: u64) -> usize {
 /// Whether one more access of this place is to be recorded.
 fn is_wanted(place: u64) -> bool {
     let count = COUNTS[place_index(place) % PLACES].fetch_add(1, Ordering::Relaxed);
-    (count < FIRST || count % OF_MANY == 0) && RECORDED.fetch_add(1, Ordering::Relaxed) < MOST
+    (count < FIRST || count.is_multiple_of(OF_MANY)) && RECORDED.fetch_add(1, Ordering::Relaxed) < MOST
 }
 
 /// An access that is to be recorded.
