@@ -55,3 +55,60 @@ fn shares_line(one: &Finding, other: &Finding) -> bool {
     let lines = line(other);
     line(one).iter().any(|place| lines.contains(place))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Location, Place};
+
+    fn finding(rule: &str, certainty: Certainty, line: u32) -> Finding {
+        let location = Location {
+            role: "wanted".to_owned(),
+            place: Place { file: "src/main.rs".to_owned(), line, column: 1 },
+            thread: 0,
+            label: String::new(),
+            held: Vec::new(),
+            access: None,
+            package: None,
+            stack: Vec::new(),
+        };
+        Finding {
+            rule: rule.to_owned(),
+            certainty,
+            message: String::new(),
+            help: String::new(),
+            count: 1,
+            threads: Vec::new(),
+            processes: Vec::new(),
+            objects: Vec::new(),
+            locations: vec![location],
+            witness: Vec::new(),
+            notes: Vec::new(),
+            schedule: None,
+        }
+    }
+
+    #[test]
+    fn what_both_have_found_is_one_finding_with_the_runs_certainty() {
+        let mut of_source = vec![
+            finding("double_lock", Certainty::Predicted, 7),
+            finding("double_lock", Certainty::Predicted, 8),
+            finding("check_then_act", Certainty::Potential, 7),
+        ];
+        let mut of_run = vec![finding("deadlock", Certainty::Confirmed, 7)];
+        join(&mut of_source, &mut of_run, "R");
+        let told: Vec<_> = of_source
+            .iter()
+            .map(|finding| (finding.rule.as_str(), finding.certainty, finding.locations[0].place.line))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("deadlock", Certainty::Confirmed, 7),
+                ("double_lock", Certainty::Predicted, 8),
+                ("check_then_act", Certainty::Potential, 7),
+            ]
+        );
+        assert!(of_source[0].notes.iter().any(|note| note.contains("`double_lock`")));
+    }
+}
