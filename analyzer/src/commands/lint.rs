@@ -34,8 +34,8 @@ struct Options {
     #[arg(long)]
     fix: bool,
     /// Join what a recorded run shows: the newest one, or this one
-    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    with_run: Option<PathBuf>,
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true)]
+    with_run: Option<Option<PathBuf>>,
     /// Parse every file anew
     #[arg(long)]
     no_cache: bool,
@@ -68,7 +68,7 @@ impl Command for Lint {
             report.fixes.retain(|fix| report.findings.iter().any(|finding| fix.is_of(finding)));
         }
         if let Some(run) = &options.with_run {
-            join_run(&mut report, run, &project, &sources)?;
+            join_run(&mut report, run.as_deref(), &project, &sources)?;
         }
         let color = Progress::like_cargo(&[]).color();
         options.report.write(report, &sources, &project.config, color, Stream::Output)
@@ -148,14 +148,19 @@ fn report(checked: Checked, project: &Surroundings, sources: &Sources) -> Report
 }
 
 /// Joins what a run shows: one finding of what both have found.
-fn join_run(report: &mut Report, run: &Path, project: &Surroundings, sources: &Sources) -> Result<(), Error> {
+fn join_run(
+    report: &mut Report,
+    run: Option<&Path>,
+    project: &Surroundings,
+    sources: &Sources,
+) -> Result<(), Error> {
     let newest = || {
         let runs = project.snag.as_ref()?.join("runs");
         let mut folders: Vec<_> = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path()).collect();
         folders.sort();
         folders.pop()
     };
-    let folder = if run.as_os_str().is_empty() { newest() } else { Some(run.to_owned()) };
+    let folder = run.map(Path::to_owned).or_else(newest);
     let Some(folder) = folder else {
         return Err(Error::Usage {
             message: "there is no recorded run to join".to_owned(),
