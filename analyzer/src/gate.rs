@@ -140,7 +140,6 @@ mod tests {
             locations: Vec::new(),
             witness: Vec::new(),
             notes: Vec::new(),
-            processes: Vec::new(),
             schedule: None,
         }
     }
