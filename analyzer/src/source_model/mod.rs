@@ -10,6 +10,7 @@
 pub mod extract;
 pub mod facts;
 pub mod flow;
+pub mod known_types;
 pub mod link;
 pub mod load;
 pub mod model;

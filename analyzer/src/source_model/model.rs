@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use super::facts::{Expr, ExprId, Fate, Type};
 use super::flow::{Held, Step, What, follow};
+use super::known_types::see_through;
 use super::link::{Def, ItemId, Linked, Site};
 use super::places::{Acquisition, Place, Root};
-use super::types::{Flavor, Ty, Types, see_through};
+use super::types::{Flavor, Ty, Types};
 
 /// Effects further down are not seen.
 const DEEPEST: usize = 6;

@@ -6,8 +6,9 @@
 //! [certain]: Place::is_certain
 
 use super::facts::{Expr, ExprId, LocalId};
+use super::known_types::see_through;
 use super::link::{Def, ItemId};
-use super::types::{Flavor, Ty, Types, see_through};
+use super::types::{Flavor, Ty, Types};
 
 /// Where a [`Place`] begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
