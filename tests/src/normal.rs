@@ -6,8 +6,11 @@ use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
 const TABLE: [(&str, &str); 13] = [
+<<<<<<< HEAD
     // Marks for another command.
     (r" //~ lint:[a-z_]+", ""),
+=======
+>>>>>>> processes-b
     // How much was forgotten of memory, which is more or less from run to run, or nothing.
     (r"snag: races may be missing[^\n]*\n( {6}[^\n]*\n)*", ""),
     (r"\S*/snag/failures/", "$$TARGET/snag/failures/"),
@@ -15,6 +18,8 @@ const TABLE: [(&str, &str); 13] = [
     (r"\bthread-\d+", "thread-N"),
     (r"\b0x[0-9a-f]+", "0xADDRESS"),
     (r"\b\d+ is pid \d+\b", "N is pid N"),
+    // What a process makes for itself, it names by its number.
+    (r"/tmp/([a-z_]+)-\d+", "/tmp/$1-N"),
     (r"\bprocess \d+\b", "process PID"),
     (r"\b[\d,]+ events?\b", "N events"),
     (r"\bseen [\d,]+ times\b", "seen N times"),
