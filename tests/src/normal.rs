@@ -5,12 +5,9 @@ use std::path::Path;
 use regex_lite::Regex;
 
 /// What differs, and what stands in its place.
-const TABLE: [(&str, &str); 13] = [
-<<<<<<< HEAD
+const TABLE: [(&str, &str); 14] = [
     // Marks for another command.
     (r" //~ lint:[a-z_]+", ""),
-=======
->>>>>>> processes-b
     // How much was forgotten of memory, which is more or less from run to run, or nothing.
     (r"snag: races may be missing[^\n]*\n( {6}[^\n]*\n)*", ""),
     (r"\S*/snag/failures/", "$$TARGET/snag/failures/"),
