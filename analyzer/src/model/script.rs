@@ -90,7 +90,7 @@ impl Script {
         }
         let [thread, operation, rest @ ..] = &words[..] else { panic!("not an event: {line}") };
         let thread: u32 = thread.parse().expect("a thread's number");
-        let in_child = thread > PID;
+        let in_child = thread > PID && !self.trace.births.is_empty();
         let thread = if in_child { thread - PID } else { thread };
         self.thread(thread, in_child);
         let site = Site { file: "t.rs".to_owned(), line: number, column: 1 };
