@@ -108,7 +108,7 @@ fn damaged(change: impl FnOnce(&mut Vec<u8>)) -> (Kept, Outcome) {
 #[test]
 fn a_trace_of_another_version_is_refused() {
     let (_, refused) = damaged(|bytes| bytes[8] = 99);
-    assert_refused(&refused, &["version 99", "version 2", "help:"]);
+    assert_refused(&refused, &["version 99", "version 3", "help:"]);
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub fn explored(fixture: &Fixture) -> Result<(), String> {
     if outcome.timed_out {
         return Err(fail("the exploration did not end"));
     }
+    if let Some(place) = forking_place(&outcome.stderr) {
+        return if forks_at(fixture, place) { Ok(()) } else { Err(fail("it does not fork there")) };
+    }
     let text = fs::read_to_string(&file).map_err(|error| fail(&format!("no report: {error}")))?;
     let report: Value = serde_json::from_str(&text).map_err(|error| fail(&format!("{error} in {text}")))?;
     let findings = report["findings"].as_array().map_or(&[][..], Vec::as_slice);
@@ -60,6 +63,23 @@ pub fn explored(fixture: &Fixture) -> Result<(), String> {
         problems.push(format!("the exit code is {}", outcome.code()));
     }
     if problems.is_empty() { Ok(()) } else { Err(fail(&problems.join("\n"))) }
+}
+
+/// Where the exploration says that a program forks, which cannot be explored.
+fn forking_place(said: &str) -> Option<&str> {
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("test main ... skipped: not explorable: forks at "))?;
+    line.split(", ").next()
+}
+
+/// Whether there is a fork at `file:line`, as seen from the workspace.
+fn forks_at(fixture: &Fixture, place: &str) -> bool {
+    let Some((file, line)) = place.rsplit_once(':') else { return false };
+    let root = fixture.folder.parent().unwrap_or(&fixture.folder);
+    let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+    let line = line.parse::<usize>().ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
+    line.is_some_and(|line| line.contains("fork("))
 }
 
 fn number_from(variable: &str, otherwise: u64) -> Result<u64, String> {

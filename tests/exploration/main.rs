@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let programs = fixtures.into_iter().filter(|fixture| fixture.run == Run::Program);
+    let programs = fixtures.into_iter().filter(|fixture| fixture.run == Run::Program && fixture.explored);
     let trials = programs.map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -379,7 +379,7 @@ fn work(server: &mut Server, test: u32, options: &Options, shared: &Shared) -> i
                 plan: &[],
             };
             let done = server.execute(&order)?;
-            shared.executions.fetch_add(done.number + 1 - first, Ordering::Relaxed);
+            shared.executions.fetch_add((done.number + 1).saturating_sub(first), Ordering::Relaxed);
             if done.ending == Ending::Passed {
                 shared.left.fetch_max(u64::from(done.left.saturating_sub(1)), Ordering::Relaxed);
             }

@@ -283,6 +283,12 @@ pub struct Control {
     /// 1 when the process serves.
     pub ready: AtomicU32,
 
+    /// The process that serves, the first one that finds the file; 0 before. Programs that it starts find
+    /// the file as well, and are not under control.
+    pub owner: AtomicU32,
+    /// Unused.
+    pub padding: AtomicU32,
+
     /// An [`Action`].
     pub action: AtomicU32,
     /// The test's position in the list of names.

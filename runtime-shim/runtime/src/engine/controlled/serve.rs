@@ -333,6 +333,11 @@ pub(crate) fn start() {
         if found.magic.load(Ordering::Acquire) != MAGIC || found.version.load(Ordering::Acquire) != VERSION {
             return;
         }
+        let owner =
+            found.owner.compare_exchange(0, kernel::process_id(), Ordering::AcqRel, Ordering::Acquire);
+        if owner.is_err() {
+            return;
+        }
         SHARED.store(own.cast(), Ordering::Release);
         CONTROL.store(mapped.cast(), Ordering::Release);
         control().load_base.store(crate::recorder::load_base() as u64, Ordering::Release);

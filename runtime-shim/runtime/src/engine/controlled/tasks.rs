@@ -85,6 +85,8 @@ struct Task {
     number: u32,
     /// What it was begun for is done.
     done: bool,
+    /// Where it last looked at something that others change; 0 if it has not.
+    looked_at: usize,
     /// It has waited since its last point: what it does next is what it waited for.
     has_waited: bool,
     /// How often it has looked for something, or let others run, since change number `polled_after`.
@@ -115,6 +117,7 @@ impl Task {
             handle: 0,
             number: 0,
             done: false,
+            looked_at: 0,
             has_waited: false,
             polls: 0,
             polled_after: 0,
@@ -225,6 +228,9 @@ impl State {
         let state = State::get();
         state.tasks[me].operation = operation;
         state.tasks[me].has_waited = false;
+        if matches!(operation.what, What::Load | What::TryLock | What::Update) {
+            state.tasks[me].looked_at = operation.place;
+        }
         state.tasks[me].polls(&operation, state.changes);
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);
@@ -634,7 +640,9 @@ impl State {
     }
 
     fn give_up(&self, me: usize) -> ! {
-        let place = self.tasks[me].operation.place;
+        let Task { operation, looked_at, .. } = &self.tasks[me];
+        // What it looks for says more than that it lets others run.
+        let place = if operation.yields && *looked_at != 0 { *looked_at } else { operation.place };
         serve::say_where(place);
         if self.races > 0 {
             self.end(Ending::Race, self.race);
