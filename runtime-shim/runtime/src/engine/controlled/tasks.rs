@@ -21,6 +21,8 @@ const TURN: u32 = 50;
 /// How often each task that can run looks for something that does not change, before the clocks go on to
 /// the next moment that somebody waits for.
 const POLLS: u32 = 100;
+/// Points after the last one that is allowed, for a thread to come to one that says what it is at.
+const MERCY: u64 = 20;
 /// Looks at the clock with nothing between them before others are let run.
 const LOOKS: u32 = 50;
 /// How often the time that a look at the clock takes is doubled while nothing changes.
@@ -85,8 +87,6 @@ struct Task {
     number: u32,
     /// What it was begun for is done.
     done: bool,
-    /// Where it last looked at something that others change; 0 if it has not.
-    looked_at: usize,
     /// It has waited since its last point: what it does next is what it waited for.
     has_waited: bool,
     /// How often it has looked for something, or let others run, since change number `polled_after`.
@@ -117,7 +117,6 @@ impl Task {
             handle: 0,
             number: 0,
             done: false,
-            looked_at: 0,
             has_waited: false,
             polls: 0,
             polled_after: 0,
@@ -228,9 +227,6 @@ impl State {
         let state = State::get();
         state.tasks[me].operation = operation;
         state.tasks[me].has_waited = false;
-        if matches!(operation.what, What::Load | What::TryLock | What::Update) {
-            state.tasks[me].looked_at = operation.place;
-        }
         state.tasks[me].polls(&operation, state.changes);
         serve::tally().made(me, &operation);
         State::hand_on(me, operation.yields);
@@ -477,7 +473,9 @@ impl State {
         self.steps += 1;
         serve::note_step(self.steps);
         self.clock += clock::POINT;
-        if self.steps > serve::max_steps() {
+        let excess = self.steps.saturating_sub(serve::max_steps());
+        // What a thread looks for says more than that it lets others run.
+        if excess > 0 && (!self.tasks[me].operation.yields || excess > MERCY) {
             self.give_up(me);
         }
         let (found, runnable) = self.find_candidates();
@@ -640,9 +638,7 @@ impl State {
     }
 
     fn give_up(&self, me: usize) -> ! {
-        let Task { operation, looked_at, .. } = &self.tasks[me];
-        // What it looks for says more than that it lets others run.
-        let place = if operation.yields && *looked_at != 0 { *looked_at } else { operation.place };
+        let place = self.tasks[me].operation.place;
         serve::say_where(place);
         if self.races > 0 {
             self.end(Ending::Race, self.race);
