@@ -1,12 +1,12 @@
 //! Five small tests, over std or, with the feature `shuttle` or `loom`, over stand-ins for it.
 
-#[cfg(feature = "shuttle")]
-use shuttle::{
+#[cfg(feature = "loom")]
+use loom::{
     sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicUsize, mpsc::channel},
     thread,
 };
-#[cfg(feature = "loom")]
-use loom::{
+#[cfg(feature = "shuttle")]
+use shuttle::{
     sync::{Arc, Condvar, Mutex, RwLock, atomic::AtomicUsize, mpsc::channel},
     thread,
 };
